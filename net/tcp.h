@@ -1,0 +1,210 @@
+// Byte streams over TCP and unix sockets, one set of types for both.
+//
+// Glossary: stream = one connection; listener = accepts streams; connect = one attempt to open a stream; high mark =
+// queued output above which the writer should wait; low mark = level at which it is told to go on.
+// Thread: everything here belongs to the loop it was made with. To add another kind of socket, start in stream.cc
+// (adopt_stream) and sockets.h.
+//
+// Cost per read: one read(2) into the loop's shared buffer, no copy, no allocation. Per write: one writev(2); only what
+// the kernel does not take is copied (or, for owned bytes, kept) until the socket is writable again.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "base/bytes.h"
+#include "base/function.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "net/address.h"
+
+namespace mesh::net {
+
+class Loop;
+
+inline constexpr std::size_t kStreamHighMarkBytes = 256 * 1024;
+inline constexpr std::size_t kStreamLowMarkBytes = 64 * 1024;
+inline constexpr std::size_t kStreamQueueBytesMax = 64 * 1024 * 1024;  // beyond: the stream fails with Overloaded
+inline constexpr Duration kWriteStallMax = seconds(30);                // no byte taken for so long: fails with Timeout
+
+// Receives the events of one stream. Each call may destroy the stream.
+class StreamObserver {
+ public:
+  virtual ~StreamObserver() = default;
+  // Bytes in order; the view is the loop's read buffer and ends with the call.
+  virtual void on_data(ByteView data) = 0;
+  // The peer will send no more (it may still read). No on_data follows.
+  virtual void on_end() = 0;
+  // Queued output has fallen to the low mark after write() had said false.
+  virtual void on_writable() {}
+  // The stream has failed: reset by the peer, stalled, overloaded. Nothing follows. Not called for ~Stream or reset().
+  virtual void on_failed(const Error& error) = 0;
+};
+
+// Who is at the other end of a unix socket, as the kernel recorded it at connect.
+struct PeerCredentials {
+  pid_t pid = 0;
+  uid_t uid = 0;
+  gid_t gid = 0;
+};
+
+struct StreamOptions {
+  std::size_t high_mark_bytes = kStreamHighMarkBytes;
+  std::size_t low_mark_bytes = kStreamLowMarkBytes;
+  std::size_t queue_bytes_max = kStreamQueueBytesMax;
+  Duration write_stall_max = kWriteStallMax;
+};
+
+class Stream {
+ public:
+  ~Stream();  // closes at once: queued output is lost, the peer sees FIN
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  // Nothing is read before resume_reading(). The observer must outlive the stream or be replaced.
+  void set_observer(StreamObserver* observer) { observer_ = observer; }
+  void set_options(const StreamOptions& options) { options_ = options; }
+
+  // Pull: data is delivered only between resume and pause. Both are idempotent; pauses are counted.
+  void resume_reading();
+  void pause_reading();
+  [[nodiscard]] bool reading() const { return reading_; }
+
+  // Sends what the kernel takes at once and queues the rest. False: queued output is above the high mark; the writer
+  // should wait for on_writable() (what was given is still sent). A failure arrives later by on_failed(). After
+  // shutdown_write() or a failure the bytes are dropped. REQUIRES no empty-handed loop: an empty write is a no-op.
+  bool write(ByteView data);
+  bool write(std::span<const ByteView> pieces);
+  bool write_owned(Bytes data);                         // not copied when queued
+  bool write_shared(std::shared_ptr<const Bytes> data); // not copied; for bytes sent to many
+
+  // Half-close: FIN follows the queued output. Reading goes on.
+  void shutdown_write();
+  // RST (TCP) or close (unix), queued output dropped. No callback follows.
+  void reset();
+
+  [[nodiscard]] std::size_t queued_bytes() const { return queued_bytes_; }
+  [[nodiscard]] bool above_high_mark() const { return queued_bytes_ > options_.high_mark_bytes; }
+  [[nodiscard]] bool failed() const { return failed_; }
+  // The failure was a connection reset: a proxy passes it on as reset().
+  [[nodiscard]] bool reset_by_peer() const { return reset_by_peer_; }
+
+  [[nodiscard]] const Endpoint& local() const { return local_; }   // for TCP the address the peer dialled
+  [[nodiscard]] const Endpoint& remote() const { return remote_; } // unix: usually an empty path
+  [[nodiscard]] std::optional<PeerCredentials> peer_credentials() const;  // unix sockets only
+  [[nodiscard]] int descriptor() const;  // owned by the stream; for getsockopt and INET_DIAG
+
+  [[nodiscard]] std::uint64_t bytes_read_total() const { return bytes_read_; }
+  [[nodiscard]] std::uint64_t bytes_written_total() const { return bytes_written_; }
+  [[nodiscard]] std::uint64_t read_pauses_total() const { return read_pauses_; }
+  [[nodiscard]] Loop& loop() const { return loop_; }
+
+  // A connected, non-blocking socket of either kind becomes a stream, which owns it from here, also on error.
+  static Result<std::unique_ptr<Stream>> adopt(Loop& loop, int descriptor);
+
+ private:
+  struct Block;
+  struct Chunk;
+  struct WriteQueue;
+  friend class StreamListener;
+
+  Stream(Loop& loop, Block* block);
+  std::size_t try_write(std::span<const ByteView> pieces);
+  bool enqueue(Chunk chunk);
+  void submit();
+  void on_read(ssize_t count);
+  void on_submitted(int status);
+  void watch_stall();
+  void finish_shutdown();
+  void fail_later(Error error);
+  void fail_now(const Error& error);
+  Error read_error(int uv_code);
+
+  Loop& loop_;
+  Block* block_;
+  StreamObserver* observer_ = nullptr;
+  StreamOptions options_;
+  Endpoint local_;
+  Endpoint remote_;
+  std::unique_ptr<WriteQueue> queue_;  // made by the first write that the kernel does not take whole
+  std::size_t queued_bytes_ = 0;
+  std::uint64_t bytes_read_ = 0;
+  std::uint64_t bytes_written_ = 0;
+  std::uint64_t read_pauses_ = 0;
+  bool reading_ = false;
+  bool ended_ = false;
+  bool failed_ = false;
+  bool reset_by_peer_ = false;
+  bool wants_writable_ = false;
+  bool shutdown_wanted_ = false;
+};
+
+struct ListenOptions {
+  int backlog = 1024;
+  bool reuse_port = false;    // several loops share one TCP port
+  mode_t unix_mode = 0660;    // permissions of a unix socket's path
+};
+
+class StreamListener {
+ public:
+  using OnAccept = UniqueFunction<void(std::unique_ptr<Stream>)>;
+
+  // Listens at once. Port 0 takes any free one (see local()). An IPv6 listener takes IPv6 only. A unix path left over
+  // by a dead process is replaced; one that still answers is an error.
+  // Errors: Conflict if taken (names the owner of the port where it can be found), Denied, Invalid, Io.
+  static Result<std::unique_ptr<StreamListener>> listen(Loop& loop, const Endpoint& where, const ListenOptions& options,
+                                                        OnAccept on_accept);
+  // A listening socket made elsewhere (socket activation, hand-over from an old process); owned from here.
+  static Result<std::unique_ptr<StreamListener>> adopt(Loop& loop, int descriptor, OnAccept on_accept);
+  ~StreamListener();  // a unix path that is still ours is removed
+  StreamListener(const StreamListener&) = delete;
+  StreamListener& operator=(const StreamListener&) = delete;
+
+  [[nodiscard]] const Endpoint& local() const { return local_; }
+  [[nodiscard]] int descriptor() const;
+
+  // While paused, connections wait in the kernel's queue.
+  void pause();
+  void resume();
+
+ private:
+  struct Block;
+  StreamListener(Loop& loop, OnAccept on_accept);
+  void on_connection(int status);
+  void accept_one();
+
+  Loop& loop_;
+  OnAccept on_accept_;
+  Block* block_ = nullptr;
+  Endpoint local_;
+  std::uint64_t unix_inode_ = 0;
+  bool paused_ = false;
+  bool waiting_ = false;  // libuv holds one accepted connection
+};
+
+struct ConnectOptions {
+  MonoTime deadline = kNever;            // REQUIRES a real time: every wait has a deadline
+  std::optional<IpAddress> source;       // bind to this address first
+};
+
+// One attempt. on_done is called once with the stream or with Timeout, Unavailable (refused, unreachable), Io.
+class StreamConnect {
+ public:
+  using OnDone = UniqueFunction<void(Result<std::unique_ptr<Stream>>)>;
+  StreamConnect(Loop& loop, const Endpoint& to, const ConnectOptions& options, OnDone on_done);
+  ~StreamConnect();
+  StreamConnect(const StreamConnect&) = delete;
+  StreamConnect& operator=(const StreamConnect&) = delete;
+
+ private:
+  struct Operation;
+  std::unique_ptr<Operation> operation_;
+};
+
+}  // namespace mesh::net
