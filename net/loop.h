@@ -41,7 +41,7 @@ class LoopRef {
 
 class Loop {
  public:
-  // The name appears in thread names, logs and metrics.
+  // The name appears in logs and metrics. The process ignores SIGPIPE from here on.
   explicit Loop(std::string name);
   // On the loop's thread, or with no thread running it. Posted functions that have not run are destroyed, not called.
   // REQUIRES every object that belongs to this loop is destroyed first (CHECK).
@@ -60,9 +60,9 @@ class Loop {
   bool run_until(UniqueFunction<bool()> done, Duration at_most);
 
   [[nodiscard]] MonoTime now() const;  // a fresh reading of the monotonic clock
-  [[nodiscard]] bool on_thread() const;
+  [[nodiscard]] bool on_thread() const;  // true on the thread that last ran the loop
 
-  // Any thread, wait-free for the sender: fn runs on the loop's thread, in the order of arrival. Not for data that a
+  // Any thread: fn runs on the loop's thread, in the order of arrival. Not for data that a
   // peer sizes: whoever posts bounds what is on its way.
   void post(UniqueFunction<void()> fn) const { (void)ref_.post(std::move(fn)); }
   [[nodiscard]] LoopRef ref() const { return ref_; }
@@ -85,11 +85,9 @@ class Loop {
 
  private:
   struct Handles;
-  friend class Mailslot;
 
   void run_posted();
   void run_deferred();
-  void turn(bool wait);
 
   std::string name_;
   std::unique_ptr<Handles> handles_;
@@ -99,6 +97,7 @@ class Loop {
   std::unique_ptr<char[]> read_buffer_;
   std::uint64_t posts_run_ = 0;
   std::atomic<bool> stopping_{false};
+  std::atomic<const void*> thread_{nullptr};
 };
 
 }  // namespace mesh::net

@@ -7,6 +7,7 @@
 
 #include "base/function.h"
 #include "base/result.h"
+#include "base/time.h"
 #include "net/address.h"
 
 namespace mesh::net {

@@ -22,6 +22,7 @@
 #include "base/function.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "net/shared_bytes.h"
 
 namespace mesh::net {
 
@@ -41,8 +42,6 @@ struct RpcPeer {
   Kind kind = Kind::Local;
   std::string id;  // node id of an agent or server; empty for Local and Joining
 };
-
-using SharedBytes = std::shared_ptr<const Bytes>;
 
 // ---- client side ----
 

@@ -23,7 +23,4 @@ class SignalWatcher {
   Block* block_;
 };
 
-// Writes to a closed peer give an error instead of SIGPIPE. Once per process, before threads start.
-void ignore_sigpipe();
-
 }  // namespace mesh::net

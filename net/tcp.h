@@ -3,7 +3,7 @@
 // Glossary: stream = one connection; listener = accepts streams; connect = one attempt to open a stream; high mark =
 // queued output above which the writer should wait; low mark = level at which it is told to go on.
 // Thread: everything here belongs to the loop it was made with. To add another kind of socket, start in stream.cc
-// (adopt_stream) and sockets.h.
+// (Stream::adopt) and sockets.h.
 //
 // Cost per read: one read(2) into the loop's shared buffer, no copy, no allocation. Per write: one writev(2); only what
 // the kernel does not take is copied (or, for owned bytes, kept) until the socket is writable again.
@@ -23,10 +23,12 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "net/address.h"
+#include "net/shared_bytes.h"
 
 namespace mesh::net {
 
 class Loop;
+class Timer;
 
 inline constexpr std::size_t kStreamHighMarkBytes = 256 * 1024;
 inline constexpr std::size_t kStreamLowMarkBytes = 64 * 1024;
@@ -78,11 +80,11 @@ class Stream {
 
   // Sends what the kernel takes at once and queues the rest. False: queued output is above the high mark; the writer
   // should wait for on_writable() (what was given is still sent). A failure arrives later by on_failed(). After
-  // shutdown_write() or a failure the bytes are dropped. REQUIRES no empty-handed loop: an empty write is a no-op.
+  // shutdown_write() or a failure the bytes are dropped.
   bool write(ByteView data);
   bool write(std::span<const ByteView> pieces);
-  bool write_owned(Bytes data);                         // not copied when queued
-  bool write_shared(std::shared_ptr<const Bytes> data); // not copied; for bytes sent to many
+  bool write_owned(Bytes data);         // not copied when queued
+  bool write_shared(SharedBytes data);  // not copied; for bytes sent to many
 
   // Half-close: FIN follows the queued output. Reading goes on.
   void shutdown_write();
@@ -110,33 +112,38 @@ class Stream {
 
  private:
   struct Block;
-  struct Chunk;
-  struct WriteQueue;
   friend class StreamListener;
+  friend class StreamConnect;
 
   Stream(Loop& loop, Block* block);
   std::size_t try_write(std::span<const ByteView> pieces);
-  bool enqueue(Chunk chunk);
+  bool queue_rest(std::span<const ByteView> pieces, std::size_t sent);
+  bool queue_whole(Bytes owned, SharedBytes shared, std::size_t sent);
+  bool queued_more(std::size_t bytes);
   void submit();
-  void on_read(ssize_t count);
+  void on_read(std::ptrdiff_t count);
+  void on_end_of_input();
   void on_submitted(int status);
-  void watch_stall();
-  void finish_shutdown();
-  void fail_later(Error error);
-  void fail_now(const Error& error);
-  Error read_error(int uv_code);
+  void check_stall();
+  void start_shutdown();
+  void write_failed(int uv_code);
+  void fail_later(Error failure);
+  void fail_now(const Error& failure);
 
   Loop& loop_;
-  Block* block_;
+  Block* block_;  // libuv's handle and what it may still touch after ~Stream
   StreamObserver* observer_ = nullptr;
   StreamOptions options_;
   Endpoint local_;
   Endpoint remote_;
-  std::unique_ptr<WriteQueue> queue_;  // made by the first write that the kernel does not take whole
   std::size_t queued_bytes_ = 0;
   std::uint64_t bytes_read_ = 0;
   std::uint64_t bytes_written_ = 0;
   std::uint64_t read_pauses_ = 0;
+  std::unique_ptr<Timer> stall_;           // made when output first has to wait
+  std::size_t stall_mark_ = 0;             // what libuv had left when the stall timer started
+  std::optional<Error> write_failure_;     // reported once what the peer sent before has been read
+  std::shared_ptr<Stream*> failing_later_; // null inside once the stream is gone
   bool reading_ = false;
   bool ended_ = false;
   bool failed_ = false;
@@ -176,12 +183,14 @@ class StreamListener {
  private:
   struct Block;
   StreamListener(Loop& loop, OnAccept on_accept);
+  int open(int descriptor, int backlog);
   void on_connection(int status);
   void accept_one();
 
   Loop& loop_;
   OnAccept on_accept_;
   Block* block_ = nullptr;
+  std::shared_ptr<StreamListener*> self_;  // null inside once the listener is gone
   Endpoint local_;
   std::uint64_t unix_inode_ = 0;
   bool paused_ = false;
@@ -204,7 +213,7 @@ class StreamConnect {
 
  private:
   struct Operation;
-  std::unique_ptr<Operation> operation_;
+  std::shared_ptr<Operation> operation_;
 };
 
 }  // namespace mesh::net
