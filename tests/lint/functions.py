@@ -12,6 +12,8 @@ from tree import bare_code
 _SCOPE = re.compile(r"\b(?:namespace|class|struct|union|enum)\b(?![^(]*\)\s*(?:const|noexcept|override|final|->|$))")
 _MEMBER_INIT = re.compile(r"\)\s*(?:noexcept\s*)?:\s(?:.|\n)*[\w>]\s*$")
 _CALL_LIKE = re.compile(r"([~\w:]+|operator\s*\(\)|operator\s*[^\s\w(]+|operator\s+\w+)\s*\(")
+# "NAME(...)" on a line of its own, without a semicolon, with more behind it: a macro that is complete in itself.
+_MACRO_LINE = re.compile(r"\s*[A-Z][A-Z0-9_]+\((?:[^()]|\([^()]*\))*\)[ \t]*\n(?=\s*\S)")
 _KEYWORDS = {"requires", "decltype", "noexcept", "alignas", "if", "__attribute__", "explicit", "sizeof"}
 
 
@@ -66,6 +68,8 @@ def functions(path, text):
         mark, at = match.group(), match.start()
         inside = any(kind in ("function", "init", "member init") for kind, _, _ in stack)
         if mark == "{":
+            while macro := _MACRO_LINE.match(code, head_start, at):
+                head_start = macro.end()
             head = code[head_start:at]
             kind = "block" if inside else _kind(head)
             stack.append((kind, head_start, head))

@@ -97,6 +97,7 @@ class Functions(unittest.TestCase):
             "A::A(int a)\n    : a_{a}, b_{std::move(b)} {\n}": [("A::A", 1, 3)],
             "bool operator==(A a, B b) {\n  return [&] { return 1; }();\n}": [("operator==", 1, 3)],
             "auto f() -> std::vector<int> {\n  if (x) {\n  } else {\n  }\n}": [("f", 1, 5)],
+            "MESH_TABLE(A, b(c))\nMESH_TABLE(D,\n  E)\n\nint f() {\n}": [("f", 5, 2)],
             'TEST_CASE("a sentence") {\n}': [("TEST_CASE", 1, 2)],
             "class C final {\n public:\n  int f() {\n  }\n private:\n  int x_{};\n};": [("f", 3, 2)],
             'extern "C" {\nint LLVMFuzzerTestOneInput(const char* d, int n) {\n}\n}': [("LLVMFuzzerTestOneInput", 2, 2)],
