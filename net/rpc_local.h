@@ -23,9 +23,9 @@ class LocalRpcListener {
   // listener and the server's loop.
   [[nodiscard]] std::unique_ptr<RpcChannel> connect(Loop& client_loop, RpcPeer peer = {}) const;
 
+  struct Core;  // for rpc_local.cc
+
  private:
-  struct Core;
-  friend class LocalRpcChannel;
   std::shared_ptr<Core> core_;
 };
 
