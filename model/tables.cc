@@ -1,0 +1,28 @@
+#include "model/tables.h"
+
+#include "base/hash.h"
+#include "model/names.h"
+
+namespace mesh::model {
+
+MESH_MESSAGE_TABLE(RowChange, MESH_ROW_CHANGE_FIELDS)
+MESH_MESSAGE_TABLE(ChangeSet, MESH_CHANGE_SET_FIELDS)
+
+std::uint64_t row_hash(TableId table, ByteView key, ByteView value) {
+  Bytes bytes;
+  bytes.reserve(5 + key.size() + value.size());
+  bytes.push_back(static_cast<char>(table.value()));
+  append_be32(bytes, static_cast<std::uint32_t>(key.size()));
+  bytes.append(key);
+  bytes.append(value);
+  return xxh3_64(bytes);
+}
+
+Bytes key_on_node(std::string_view node_id, std::string_view id) {
+  Bytes key(node_id);
+  key.push_back('\0');
+  key += fold_name(id);
+  return key;
+}
+
+}  // namespace mesh::model
