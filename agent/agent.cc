@@ -1,0 +1,193 @@
+#include "agent/agent.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+
+namespace mesh::agent {
+
+Agent::Agent(net::Loop& loop, net::RpcChannel& channel, Rng rng, const AgentOptions& options, OnView on_view)
+    : loop_(loop),
+      options_(options),
+      on_view_(std::move(on_view)),
+      local_(options.node),
+      sync_(local_, rng.fork()),
+      servers_(loop, channel, rng.fork()),
+      replica_(loop, channel, rng.fork(), options.node.id.text(), [this] { replica_changed(); }),
+      checks_(loop, rng.fork(),
+              [this](const std::string& id, model::CheckStatus status, std::string_view output) {
+                check_result(id, status, output);
+              }),
+      sync_timer_(loop,
+                  [this] {
+                    send(sync_.on_tick(loop_.now()));
+                    refresh();
+                  }),
+      waiter_timer_(loop, [this] { refresh(); }),
+      status_timer_(loop, [this] { ask_status(); }) {
+  publish();
+}
+
+Agent::~Agent() = default;
+
+Status Agent::start(const std::vector<model::ServiceDefinition>& services) {
+  for (const auto& service : services)
+    MESH_TRY_STATUS(local_.add_service(service, {.source = Source::File})
+                        .context("while registering service '{}' of the configuration", service.name));
+  local_changed();
+  replica_.start();
+  ask_status();
+  return {};
+}
+
+void Agent::register_service(const AgentControl::ServiceRegistration& registration, AgentControl::Done done) {
+  changed(local_.add_service(registration.definition,
+                             {.source = Source::Api, .replace_existing_checks = registration.replace_existing_checks}),
+          std::move(done));
+}
+
+void Agent::deregister_service(const std::string& service_id, AgentControl::Done done) {
+  changed(local_.remove_service(service_id), std::move(done));
+}
+
+void Agent::register_check(const model::CheckDefinition& definition, AgentControl::Done done) {
+  changed(local_.add_check(definition, Source::Api), std::move(done));
+}
+
+void Agent::deregister_check(const std::string& check_id, AgentControl::Done done) {
+  changed(local_.remove_check(check_id), std::move(done));
+}
+
+void Agent::report_check(const AgentControl::CheckReport& report, AgentControl::Done done) {
+  const LocalCheck* check = local_.checks().find(report.check_id);
+  if (check != nullptr && check->definition.ttl == Duration{})
+    return done(error(Code::Precondition, "check '{}' is run by the agent; only a check with a TTL takes reports",
+                      report.check_id));
+  const auto result = local_.report_check(report.check_id, report.status, report.output);
+  if (!result.ok()) return done(result.error());
+  checks_.ttl_reported(report.check_id);
+  changed({}, std::move(done));
+}
+
+void Agent::check_result(const std::string& check_id, model::CheckStatus status, std::string_view output) {
+  const auto result = local_.report_check(check_id, status, output);
+  // A check that was deregistered while its last run was under way is of no interest.
+  if (result.ok() && result.value()) local_changed();
+}
+
+// After a request: an error goes back at once, success when the catalog and a view have it.
+void Agent::changed(Status status, AgentControl::Done done) {
+  if (!status.ok()) return done(std::move(status));
+  if (waiters_.size() >= kControlWaitersMax) {
+    done({});
+  } else {
+    waiters_.push_back({local_.revision(), loop_.now() + kControlSyncWait, std::move(done)});
+  }
+  local_changed();
+}
+
+void Agent::local_changed() {
+  checks_.update(local_.checks());
+  send(sync_.on_local(loop_.now(), local_));
+  refresh();
+}
+
+void Agent::replica_changed() {
+  send(sync_.on_replica(loop_.now(), replica_.catalog()));
+  refresh();
+}
+
+void Agent::send(std::vector<model::Command> commands) {
+  for (auto& command : commands)
+    servers_.apply(std::move(command), loop_.now() + kSyncWriteTimeout,
+                   [this](Result<model::CommandResult> result) { written(std::move(result)); });
+}
+
+void Agent::written(Result<model::CommandResult> result) {
+  Result<std::uint64_t> index = std::uint64_t{0};
+  if (!result.ok()) index = std::move(result).error();
+  else if (result->code != 0) index = Error{static_cast<Code>(result->code), result->message};
+  else index = result->index;
+  if (!index.ok()) LOG_WARN("this node's state could not be written to the catalog", {"why", index.error()});
+  send(sync_.on_done(loop_.now(), std::move(index)));
+  refresh();
+}
+
+void Agent::ask_status() {
+  servers_.status(loop_.now() + kStatusInterval, [this](Result<model::StatusResponse> response) {
+    leader_ = response.ok() ? response->leader : std::string();
+    status_timer_.start_after(kStatusInterval);
+    refresh();
+  });
+}
+
+void Agent::refresh() {
+  publish();
+  release_waiters();
+  arm_timers();
+}
+
+void Agent::publish() {
+  auto next = std::make_shared<AgentView>(AgentView{.datacenter = options_.node.datacenter,
+                                                    .domain = options_.domain,
+                                                    .local = local_,
+                                                    .catalog = replica_.catalog(),
+                                                    .replica_ready = replica_.ready(),
+                                                    .connected = replica_.connected(),
+                                                    .fresh_at = replica_.fresh_at(),
+                                                    .leader = leader_});
+  view_ = std::move(next);
+  on_view_(view_);
+}
+
+void Agent::release_waiters() {
+  const MonoTime now = loop_.now();
+  std::vector<AgentControl::Done> released;
+  std::erase_if(waiters_, [&](Waiter& waiter) {
+    if (waiter.revision > sync_.synced_revision() && waiter.deadline > now) return false;
+    released.push_back(std::move(waiter.done));
+    return true;
+  });
+  for (auto& done : released) done({});
+}
+
+void Agent::arm_timers() {
+  sync_timer_.start_at(sync_.next_deadline());
+  MonoTime first = kNever;
+  for (const Waiter& waiter : waiters_) first = std::min(first, waiter.deadline);
+  waiter_timer_.start_at(first);
+}
+
+AgentHandle::AgentHandle(net::Loop& own, net::Loop& agent_loop, Agent& agent)
+    : own_(own.ref()), agent_loop_(agent_loop.ref()), agent_(agent) {}
+
+template <class Request>
+void AgentHandle::ask(Request request, Done done) {
+  agent_loop_.post([this, request = std::move(request), done = std::move(done)]() mutable {
+    request(agent_, [own = own_, done = std::move(done)](Status status) mutable {
+      own.post([done = std::move(done), status = std::move(status)]() mutable { done(std::move(status)); });
+    });
+  });
+}
+
+void AgentHandle::register_service(ServiceRegistration registration, Done done) {
+  ask([r = std::move(registration)](Agent& agent, Done d) { agent.register_service(r, std::move(d)); }, std::move(done));
+}
+
+void AgentHandle::deregister_service(std::string service_id, Done done) {
+  ask([id = std::move(service_id)](Agent& agent, Done d) { agent.deregister_service(id, std::move(d)); }, std::move(done));
+}
+
+void AgentHandle::register_check(model::CheckDefinition definition, Done done) {
+  ask([c = std::move(definition)](Agent& agent, Done d) { agent.register_check(c, std::move(d)); }, std::move(done));
+}
+
+void AgentHandle::deregister_check(std::string check_id, Done done) {
+  ask([id = std::move(check_id)](Agent& agent, Done d) { agent.deregister_check(id, std::move(d)); }, std::move(done));
+}
+
+void AgentHandle::report_check(CheckReport report, Done done) {
+  ask([r = std::move(report)](Agent& agent, Done d) { agent.report_check(r, std::move(d)); }, std::move(done));
+}
+
+}  // namespace mesh::agent

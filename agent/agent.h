@@ -1,0 +1,114 @@
+// The agent loop's part of a node: local state, its sync with the catalog, the replica, and the views that other loops
+// read. AgentHandle is how another loop changes local state.
+//
+// Thread: the agent loop. Ownership: the channel must outlive the agent. Completions: control.h.
+//
+// Limits: kControlWaitersMax callers may wait for a sync; more are answered at once (their change is kept).
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/checks/runner.h"
+#include "agent/control.h"
+#include "agent/local_state.h"
+#include "agent/replica.h"
+#include "agent/server_client.h"
+#include "agent/sync.h"
+#include "agent/view.h"
+#include "base/rng.h"
+#include "net/loop.h"
+#include "net/timer.h"
+
+namespace mesh::agent {
+
+inline constexpr std::size_t kControlWaitersMax = 4096;
+inline constexpr Duration kSyncWriteTimeout = seconds(10);
+inline constexpr Duration kStatusInterval = seconds(5);
+
+struct AgentOptions {
+  model::Node node;  // with id, name, address, datacenter
+  std::string domain;
+};
+
+class Agent {
+ public:
+  using OnView = UniqueFunction<void(AgentViewPtr)>;
+
+  // on_view: on the agent loop, for each new version.
+  Agent(net::Loop& loop, net::RpcChannel& channel, Rng rng, const AgentOptions& options, OnView on_view);
+  ~Agent();
+  Agent(const Agent&) = delete;
+  Agent& operator=(const Agent&) = delete;
+
+  // Subscribes and registers this node with the configured services. Errors: a service that cannot be registered.
+  Status start(const std::vector<model::ServiceDefinition>& services);
+
+  // The requests of control.h, on the agent loop.
+  void register_service(const AgentControl::ServiceRegistration& registration, AgentControl::Done done);
+  void deregister_service(const std::string& service_id, AgentControl::Done done);
+  void register_check(const model::CheckDefinition& definition, AgentControl::Done done);
+  void deregister_check(const std::string& check_id, AgentControl::Done done);
+  void report_check(const AgentControl::CheckReport& report, AgentControl::Done done);
+
+  [[nodiscard]] AgentViewPtr view() const { return view_; }
+
+ private:
+  struct Waiter {
+    std::uint64_t revision;
+    MonoTime deadline;
+    AgentControl::Done done;
+  };
+
+  void changed(Status status, AgentControl::Done done);
+  void local_changed();
+  void replica_changed();
+  void check_result(const std::string& check_id, model::CheckStatus status, std::string_view output);
+  void send(std::vector<model::Command> commands);
+  void written(Result<model::CommandResult> result);
+  void ask_status();
+  void refresh();
+  void publish();
+  void release_waiters();
+  void arm_timers();
+
+  net::Loop& loop_;
+  AgentOptions options_;
+  OnView on_view_;
+  LocalState local_;
+  Sync sync_;
+  ServerClient servers_;
+  Replica replica_;
+  CheckRunner checks_;
+  std::string leader_;
+  AgentViewPtr view_;
+  std::deque<Waiter> waiters_;
+  net::Timer sync_timer_;
+  net::Timer waiter_timer_;
+  net::Timer status_timer_;
+};
+
+// AgentControl for another loop. Belongs to that loop; both loops must outlive it, the agent until both have drained.
+class AgentHandle final : public AgentControl {
+ public:
+  AgentHandle(net::Loop& own, net::Loop& agent_loop, Agent& agent);
+
+  void register_service(ServiceRegistration registration, Done done) override;
+  void deregister_service(std::string service_id, Done done) override;
+  void register_check(model::CheckDefinition definition, Done done) override;
+  void deregister_check(std::string check_id, Done done) override;
+  void report_check(CheckReport report, Done done) override;
+
+ private:
+  // Runs request(agent, done) on the agent loop; done comes back to the own one.
+  template <class Request>
+  void ask(Request request, Done done);
+
+  net::LoopRef own_;
+  net::LoopRef agent_loop_;
+  Agent& agent_;
+};
+
+}  // namespace mesh::agent

@@ -1,0 +1,73 @@
+// Writes and reads that need a server, over one RpcChannel. Retries what may be retried until the caller's deadline:
+// each write carries a request id, so a retry is applied once. Barriers of many callers share one call.
+//
+// Thread and ownership: one loop, that of the channel; each loop that asks has a client of its own. Completions fire
+// once, later, on that loop; destroying the client cancels all of them without a call. The channel must outlive it.
+// Errors: those of the servers; Unavailable ("no leader", not connected) and Timeout when the deadline ends the tries.
+//
+// Limits: kServerCallsMax operations at a time; more are refused with Overloaded.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <vector>
+
+#include "base/function.h"
+#include "base/result.h"
+#include "base/rng.h"
+#include "base/time.h"
+#include "model/command.h"
+#include "model/protocol.h"
+#include "net/rpc.h"
+
+namespace mesh::net {
+class Loop;
+}
+
+namespace mesh::agent {
+
+inline constexpr std::size_t kServerCallsMax = 8192;
+inline constexpr Duration kServerRetryMin = milliseconds(20);
+inline constexpr Duration kServerRetryMax = seconds(1);
+
+class ServerClient {
+ public:
+  template <class T>
+  using Done = UniqueFunction<void(Result<T>)>;
+
+  ServerClient(net::Loop& loop, net::RpcChannel& channel, Rng rng);
+  ~ServerClient();
+  ServerClient(const ServerClient&) = delete;
+  ServerClient& operator=(const ServerClient&) = delete;
+
+  // A result with a code is an Ok here: the command was applied and said no.
+  void apply(model::Command command, MonoTime deadline, Done<model::CommandResult> done);
+
+  // The index that an answer of this mode must not be older than.
+  void barrier(model::ReadMode mode, MonoTime deadline, Done<std::uint64_t> done);
+
+  void kv_read(model::KvReadRequest request, MonoTime deadline, Done<model::KvReadResponse> done);
+  void status(MonoTime deadline, Done<model::StatusResponse> done);
+
+  [[nodiscard]] std::size_t calls() const { return operations_.size(); }
+
+ private:
+  class Operation;
+  struct BarrierBatch;
+
+  void start(net::RpcMethod method, Bytes request, MonoTime deadline, Done<Bytes> done);
+  void remove(Operation* operation);
+  void run_barrier(std::size_t slot);
+
+  template <class Response>
+  void start_typed(net::RpcMethod method, Bytes request, MonoTime deadline, Done<Response> done);
+
+  net::Loop& loop_;
+  net::RpcChannel& channel_;
+  Rng rng_;
+  std::list<std::unique_ptr<Operation>> operations_;
+  std::vector<std::unique_ptr<BarrierBatch>> barriers_;  // one per ReadMode
+};
+
+}  // namespace mesh::agent

@@ -1,0 +1,40 @@
+#include "cli/commands/commands.h"
+
+namespace mesh::cli {
+
+std::span<const Flag> common_flags() {
+  static const std::vector<Flag> flags = {
+      {.name = "json", .help = "print JSON instead of a table"},
+      {.name = "address", .value = "ADDRESS", .help = "the agent: HOST:PORT or unix:/PATH (also $MESHD_HTTP_ADDR)"},
+      {.name = "timeout", .value = "TIME", .help = "give up after this time (default: 10s)"},
+      {.name = "help", .help = "show this command's help"},
+  };
+  return flags;
+}
+
+const std::vector<Command>& all_commands() {
+  static const std::vector<Command> commands = [] {
+    std::vector<Command> all;
+    for (auto* list : {services_commands, nodes_commands, members_commands, health_commands, kv_commands,
+                       validate_commands, version_commands, completion_commands}) {
+      auto part = list();
+      std::move(part.begin(), part.end(), std::back_inserter(all));
+    }
+    return all;
+  }();
+  return commands;
+}
+
+Exit exit_of(Code code) {
+  switch (code) {
+    case Code::Invalid: return Exit::Usage;
+    case Code::NotFound: return Exit::NotFound;
+    case Code::Denied:
+    case Code::Unauthenticated: return Exit::Denied;
+    case Code::Unavailable: return Exit::Unreachable;
+    case Code::Timeout: return Exit::Timeout;
+    default: return Exit::Error;
+  }
+}
+
+}  // namespace mesh::cli

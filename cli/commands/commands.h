@@ -1,0 +1,19 @@
+// The commands of each noun, for the table. To add a noun: a function here, its file, a line in all_commands().
+#pragma once
+
+#include <vector>
+
+#include "cli/command.h"
+
+namespace mesh::cli {
+
+[[nodiscard]] std::vector<Command> services_commands();
+[[nodiscard]] std::vector<Command> nodes_commands();
+[[nodiscard]] std::vector<Command> members_commands();
+[[nodiscard]] std::vector<Command> health_commands();
+[[nodiscard]] std::vector<Command> kv_commands();
+[[nodiscard]] std::vector<Command> validate_commands();
+[[nodiscard]] std::vector<Command> version_commands();
+[[nodiscard]] std::vector<Command> completion_commands();
+
+}  // namespace mesh::cli

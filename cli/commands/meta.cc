@@ -1,0 +1,44 @@
+// Commands that need no agent: version, completion.
+#include "base/version.h"
+#include "cli/commands/commands.h"
+#include "cli/help.h"
+#include "cli/invocation.h"
+
+namespace mesh::cli {
+namespace {
+
+Status version(Invocation& run) {
+  if (run.json()) run.print_json(JsonValue(JsonMembers{{"Version", JsonValue(std::string(kVersion))}}));
+  else run.print(fmt::format("meshctl {}\n", kVersion));
+  return {};
+}
+
+Status completion(Invocation& run) {
+  const std::string format = run.flag("format", "bash");
+  if (format == "man") run.print(man_page(all_commands()));
+  else if (format == "markdown") run.print(markdown(all_commands()));
+  else run.print(bash_completion(all_commands()));
+  return {};
+}
+
+}  // namespace
+
+std::vector<Command> version_commands() {
+  return {{.path = "version",
+           .summary = "Print the version of meshctl",
+           .examples = {{"meshctl version", "the version of this program"}},
+           .run = version}};
+}
+
+std::vector<Command> completion_commands() {
+  return {{.path = "completion",
+           .summary = "Print the shell completion, the man page or the reference, made from the command table",
+           .flags = {{.name = "format",
+                      .value = "FORMAT",
+                      .help = "what to print (default: bash)",
+                      .choices = {"bash", "man", "markdown"}}},
+           .examples = {{"meshctl completion > /etc/bash_completion.d/meshctl", "completion for all users"}},
+           .run = completion}};
+}
+
+}  // namespace mesh::cli

@@ -1,0 +1,53 @@
+#include "cli/invocation.h"
+
+#include <cstdlib>
+
+#include "base/duration_text.h"
+
+namespace mesh::cli {
+
+std::string Invocation::flag(std::string_view name, std::string_view otherwise) const {
+  const auto found = parsed_.flags.find(name);
+  return found == parsed_.flags.end() || found->second.empty() ? std::string(otherwise) : found->second.back();
+}
+
+std::vector<std::string> Invocation::flags(std::string_view name) const {
+  const auto found = parsed_.flags.find(name);
+  return found == parsed_.flags.end() ? std::vector<std::string>() : found->second;
+}
+
+const std::string& Invocation::argument(std::size_t i) const {
+  CHECK(i < parsed_.arguments.size(), "argument {} of {}", i, parsed_.arguments.size());
+  return parsed_.arguments[i];
+}
+
+Result<Client*> Invocation::client() {
+  if (client_ != nullptr) return client_.get();
+  const char* address = std::getenv("MESHD_HTTP_ADDR");
+  ClientOptions options{.address = flag("address", address == nullptr ? "" : address)};
+  if (has("timeout")) {
+    MESH_TRY(timeout, parse_duration(flag("timeout")).context("in --timeout"));
+    options.timeout = timeout;
+  }
+  MESH_TRY(made, Client::make(options));
+  client_ = std::move(made);
+  return client_.get();
+}
+
+void Invocation::print_json(const JsonValue& value) {
+  JsonWriter writer(out_, {.pretty = true});
+  write_json(writer, value);
+  out_ += '\n';
+}
+
+std::string cell(const JsonValue& object, std::string_view name) {
+  const JsonValue* value = object.find(name);
+  if (value == nullptr || value->is_null()) return {};
+  if (const auto text = value->string()) return std::string(*text);
+  std::string out;
+  JsonWriter writer(out);
+  write_json(writer, *value);
+  return out;
+}
+
+}  // namespace mesh::cli

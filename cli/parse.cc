@@ -1,0 +1,154 @@
+// The only file that knows CLI11: it parses the flags and arguments of one command as the table describes them.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <deque>
+
+#include "base/near_miss.h"
+#include "cli/command.h"
+
+namespace mesh::cli {
+namespace {
+
+std::string suggestion(std::string_view word, const std::vector<std::string_view>& known) {
+  const auto near = near_miss(word, known);
+  return near ? fmt::format("; did you mean '{}'?", *near) : std::string();
+}
+
+std::vector<std::string_view> words_of(std::string_view path) {
+  std::vector<std::string_view> words;
+  while (!path.empty()) {
+    const auto space = path.find(' ');
+    words.push_back(path.substr(0, space));
+    path = space == std::string_view::npos ? std::string_view() : path.substr(space + 1);
+  }
+  return words;
+}
+
+struct Match {
+  const Command* command = nullptr;
+  std::size_t words = 0;
+};
+
+// The command whose path is the longest prefix of the words given.
+Match find_command(std::span<const std::string> words, std::span<const Command> commands) {
+  Match best;
+  for (const Command& command : commands) {
+    const auto path = words_of(command.path);
+    if (path.size() > words.size() || path.size() <= best.words) continue;
+    if (std::equal(path.begin(), path.end(), words.begin())) best = {&command, path.size()};
+  }
+  return best;
+}
+
+Error no_such_command(std::span<const std::string> words, std::span<const Command> commands) {
+  if (words.empty()) return error(Code::Invalid, "no command given; see 'meshctl --help'");
+  std::vector<std::string_view> nouns, verbs;
+  for (const Command& command : commands) {
+    const auto path = words_of(command.path);
+    nouns.push_back(path.front());
+    if (path.size() > 1 && path.front() == words.front()) verbs.push_back(path[1]);
+  }
+  if (verbs.empty())
+    return error(Code::Invalid, "there is no command '{}'{}", words.front(), suggestion(words.front(), nouns));
+  if (words.size() == 1)
+    return error(Code::Invalid, "'{}' needs a verb: {}", words.front(), fmt::format("{}", fmt::join(verbs, ", ")));
+  return error(Code::Invalid, "'{}' has no verb '{}'{}", words.front(), words[1], suggestion(words[1], verbs));
+}
+
+std::vector<Flag> flags_of(const Command& command) {
+  std::vector<Flag> flags(command.flags);
+  const auto common = common_flags();
+  flags.insert(flags.end(), common.begin(), common.end());
+  return flags;
+}
+
+// What CLI11 fills in; deque: it keeps references to the elements.
+struct Sinks {
+  std::deque<std::pair<Flag, std::vector<std::string>>> values;
+  std::deque<std::pair<Flag, bool>> switches;
+  std::deque<std::vector<std::string>> arguments;
+};
+
+void describe_flag(CLI::App& app, Sinks& sinks, const Flag& flag) {
+  const std::string name = flag.name == "help" ? "-h,--help" : fmt::format("--{}", flag.name);
+  if (flag.value.empty()) {
+    app.add_flag(name, sinks.switches.emplace_back(flag, false).second);
+    return;
+  }
+  auto* option = app.add_option(name, sinks.values.emplace_back(flag, std::vector<std::string>()).second);
+  option->expected(1)->allow_extra_args(false);
+  if (flag.repeated) option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  if (!flag.choices.empty())
+    option->check(CLI::IsMember(std::vector<std::string>(flag.choices.begin(), flag.choices.end())));
+}
+
+void describe_argument(CLI::App& app, Sinks& sinks, const Argument& argument) {
+  auto* option = app.add_option(std::string(argument.name), sinks.arguments.emplace_back());
+  option->expected(argument.optional ? 0 : 1, argument.rest ? CLI::detail::expected_max_vector_size : 1);
+}
+
+Error unknown_word(const Command& command, const std::vector<std::string>& extras) {
+  const std::string& word = extras.front();
+  if (!word.starts_with('-'))
+    return error(Code::Invalid, "'{}' does not take the argument '{}'", command.path, word);
+  std::vector<std::string> known;
+  for (const Flag& flag : flags_of(command)) known.push_back(fmt::format("--{}", flag.name));
+  const std::vector<std::string_view> views(known.begin(), known.end());
+  return error(Code::Invalid, "'{}' has no flag '{}'{}", command.path, word,
+               suggestion(word.substr(0, word.find('=')), views));
+}
+
+Status missing_argument(const Command& command, const Sinks& sinks) {
+  for (std::size_t i = 0; i < command.arguments.size(); ++i) {
+    if (!command.arguments[i].optional && sinks.arguments[i].empty())
+      return error(Code::Invalid, "'{}' needs {}: {}", command.path, command.arguments[i].name,
+                   command.arguments[i].help);
+  }
+  return {};
+}
+
+Parsed collect(const Command& command, Sinks& sinks) {
+  Parsed parsed{.command = &command};
+  for (auto& [flag, given] : sinks.switches)
+    if (given) parsed.flags[std::string(flag.name)];
+  for (auto& [flag, values] : sinks.values)
+    if (!values.empty()) parsed.flags[std::string(flag.name)] = std::move(values);
+  for (auto& values : sinks.arguments) parsed.arguments.insert(parsed.arguments.end(), values.begin(), values.end());
+  parsed.help = parsed.flags.contains("help");
+  return parsed;
+}
+
+Result<Parsed> parse_command(const Command& command, std::vector<std::string> rest) {
+  CLI::App app;
+  app.set_help_flag();
+  app.allow_extras();
+  Sinks sinks;
+  for (const Flag& flag : flags_of(command)) describe_flag(app, sinks, flag);
+  for (const Argument& argument : command.arguments) describe_argument(app, sinks, argument);
+  std::reverse(rest.begin(), rest.end());  // CLI11 takes the words last first
+  try {
+    app.parse(std::move(rest));
+  } catch (const CLI::ParseError& failure) {
+    return error(Code::Invalid, "'{}': {}", command.path, failure.what());
+  }
+  Parsed parsed = collect(command, sinks);
+  if (parsed.help) return parsed;
+  if (const auto extras = app.remaining(); !extras.empty()) return unknown_word(command, extras);
+  MESH_TRY_STATUS(missing_argument(command, sinks));
+  return parsed;
+}
+
+}  // namespace
+
+Result<Parsed> parse(std::span<const std::string> words, std::span<const Command> commands) {
+  if (words.empty() || words.front() == "--help" || words.front() == "-h" || words.front() == "help")
+    return Parsed{.help = true};
+  const Match match = find_command(words, commands);
+  if (match.command == nullptr) return no_such_command(words, commands);
+  return parse_command(*match.command, std::vector<std::string>(words.begin() + static_cast<std::ptrdiff_t>(match.words), words.end()));
+}
+
+}  // namespace mesh::cli
