@@ -16,7 +16,8 @@ CORES = [
     "server/state_machine*", "server/apply*", "server/command*",
     "agent/anti_entropy*", "agent/local_state*",
     "agent/checks/status*",
-    "agent/dns/wire*", "agent/dns/answer*", "agent/dns/name*", "agent/dns/message*",
+    "agent/dns/answer*", "agent/dns/locate*", "agent/dns/message*", "agent/dns/name*", "agent/dns/resolve*",
+    "agent/dns/settings*", "agent/dns/writer*", "agent/dns/zone*",
     "agent/proxy/balance*", "agent/proxy/retry*", "agent/proxy/breaker*", "agent/proxy/route*", "agent/proxy/authorize*",
     "net/http1/parse*", "net/http1/codec*",
 ]
