@@ -16,6 +16,7 @@
 namespace mesh {
 
 class JsonValue;
+class JsonWriter;
 using JsonList = std::vector<JsonValue>;
 using JsonMembers = std::vector<std::pair<std::string, JsonValue>>;
 
@@ -52,6 +53,8 @@ class JsonValue {
 
   // For messages: `text "abc"`, `number 7`, `a list`, ...; long text is cut.
   [[nodiscard]] std::string describe() const;
+
+  void write_number(JsonWriter& out) const;  // a number as it is, anything else as null
 
  private:
   std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string, JsonList, JsonMembers> state_;
