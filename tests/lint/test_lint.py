@@ -124,7 +124,7 @@ class Calls(unittest.TestCase):
                ("net/a.cc", "::sleep(1);"), ("tests/a.cc", "std::this_thread::sleep_for(d);"), ("net/a.cc", "usleep(1);"),
                ("net/a.cc", "auto n = std::chrono::steady_clock::now();"), ("base/a.cc", "std::chrono::system_clock::now();"),
                ("net/a.cc", "auto t = time(nullptr);"), ("server/a.cc", "clock_gettime(CLOCK_REALTIME, &t);"),
-               ("raft/a.cc", "auto n = mono_now();"), ("storage/log.cc", "wall_now();"), ("raft/a.cc", 'LOG_INFO("x");'),
+               ("raft/a.cc", "auto n = mono_now();"), ("storage/tables.cc", "wall_now();"), ("storage/log_recovery.cc", "#include <fcntl.h>"), ("tests/sim/a.cc", "mono_now();"), ("raft/a.cc", 'LOG_INFO("x");'),
                ("agent/dns/answer.cc", '#include "base/clock.h"'), ("gossip/swim.cc", "#include <sys/socket.h>"),
                ("server/state_machine.cc", '#include "base/log.h"'), ("net/a.cc", "std::mutex m;"),
                ("tests/unit/a.cc", "std::thread t;"), ("agent/a.cc", "std::condition_variable c;"), ("base/a.cc", "t.detach();"),
@@ -138,7 +138,7 @@ class Calls(unittest.TestCase):
     def test_good_calls(self):
         good = [("net/a.cc", "static_assert(x);"), ("net/a.cc", "my_assert(x); x.assert(y);"), ("net/a.cc", "// assert(x)"),
                 ("net/a.cc", 'f("rand()");'), ("net/a.cc", "operand(1); rng.rand(2); int time = 0; x.time(0);"),
-                ("net/a.cc", "mono_now();"), ("storage/disk.cc", "#include <fcntl.h>"), ("gossip/driver.cc", "mono_now();"),
+                ("net/a.cc", "mono_now();"), ("storage/posix_disk.cc", "#include <fcntl.h>"), ("gossip/driver.cc", "mono_now();"),
                 ("base/clock.cc", "clock_gettime(CLOCK_REALTIME, &t);"), ("base/mailbox.h", "std::mutex m;"),
                 ("server/host.cc", 'LOG_INFO("x");'), ("tests/unit/a.cc", "throw 1;"), ("net/a.cc", "// TO" + "DO(perf): batch"),
                 ("net/a.cc", "consteval int f() { throw 1; }"), ("raft/a.cc", "MonoTime now; // mono_now() is banned")]
