@@ -278,7 +278,11 @@ void Stream::shutdown_write() {
 
 void Stream::start_shutdown() {
   // The peer may have gone already; the reader learns that.
-  uv_shutdown(&block_->shutdown_request, &block_->uv.stream, [](uv_shutdown_t*, int) {});
+  block_->shutdown_request.data = block_;
+  uv_shutdown(&block_->shutdown_request, &block_->uv.stream, [](uv_shutdown_t* request, int status) {
+    Stream* owner = static_cast<Block*>(request->data)->owner;
+    if (owner != nullptr && status == 0 && owner->observer_ != nullptr) owner->observer_->on_write_closed();
+  });
 }
 
 // ---- failing ----

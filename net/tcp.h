@@ -45,6 +45,8 @@ class StreamObserver {
   virtual void on_end() = 0;
   // Queued output has fallen to the low mark after write() had said false.
   virtual void on_writable() {}
+  // After shutdown_write(): the last byte and the FIN are with the kernel.
+  virtual void on_write_closed() {}
   // The stream has failed: reset by the peer, stalled, overloaded. Nothing follows. Not called for ~Stream or reset().
   virtual void on_failed(const Error& error) = 0;
 };
@@ -199,7 +201,7 @@ class StreamListener {
 
 struct ConnectOptions {
   MonoTime deadline = kNever;            // REQUIRES a real time: every wait has a deadline
-  std::optional<IpAddress> source;       // bind to this address first
+  std::optional<IpAddress> source{};     // bind to this address first
 };
 
 // One attempt. on_done is called once with the stream or with Timeout, Unavailable (refused, unreachable), Io.

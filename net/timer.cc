@@ -34,12 +34,8 @@ void Timer::start_after(Duration delay) {
   start_at(delay >= kNever - now ? kNever : now + delay);
 }
 
-void Timer::stop() {
-  deadline_ = kNever;
-  if (armed_for_ == kNever) return;
-  armed_for_ = kNever;
-  uv_timer_stop(&block_->handle);
-}
+// libuv's timer stays armed: fired() finds nothing to do, or the next start finds it armed early enough.
+void Timer::stop() { deadline_ = kNever; }
 
 void Timer::arm() {
   armed_for_ = deadline_;

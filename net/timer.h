@@ -1,7 +1,7 @@
 // A one-shot timer on a loop. Loop thread only. Millisecond resolution, never early. Destroying or stopping it
 // cancels; it may be started again, also from its own callback, and may be destroyed there.
 //
-// Cost: pushing a deadline further back (an idle timeout renewed by each request) only stores the new time.
+// Cost: stopping, and pushing a deadline further back (an idle timeout renewed by each request), only store the time.
 #pragma once
 
 #include <memory>

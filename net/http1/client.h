@@ -4,9 +4,7 @@
 
 #include <cstddef>
 #include <list>
-#include <map>
 #include <memory>
-#include <vector>
 
 #include "base/function.h"
 #include "base/result.h"
@@ -17,17 +15,16 @@
 namespace mesh::net {
 
 class Loop;
-class Http1ClientConnection;
 
 struct HttpCallOptions {
-  Endpoint to;
-  std::string host;                                // the Host header; empty: made from `to`
+  Endpoint to{};
+  std::string host{};                              // the Host header; empty: made from `to`
   MonoTime deadline = kNever;                      // over everything; REQUIRES a real time
   std::size_t headers_bytes_max = 64 * 1024;
   std::size_t body_bytes_max = 16 * 1024 * 1024;   // larger answers: Overloaded
   bool keep_alive = true;                          // false: one connection for this call
   // If set, the body goes here piece by piece (body_bytes_max then bounds nothing, response.body stays empty).
-  UniqueFunction<void(ByteView)> on_body;
+  UniqueFunction<void(ByteView)> on_body{};
 };
 
 class Http1Client;
@@ -43,8 +40,8 @@ class HttpCall {
  private:
   friend class Http1Client;
   struct Operation;
-  explicit HttpCall(std::unique_ptr<Operation> operation);
-  std::unique_ptr<Operation> operation_;
+  explicit HttpCall(std::shared_ptr<Operation> operation);
+  std::shared_ptr<Operation> operation_;
 };
 
 class Http1Client {

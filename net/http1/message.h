@@ -38,6 +38,7 @@ class HttpHeaders {
 
 enum class HttpMethod : std::uint8_t { Get, Head, Post, Put, Delete, Connect, Options, Trace, Patch, Other };
 [[nodiscard]] std::string_view method_name(HttpMethod method);  // "GET"; REQUIRES not Other
+[[nodiscard]] HttpMethod method_of(std::string_view name);           // case counts (RFC 9110 section 9.1)
 
 struct HttpRequest {
   HttpMethod method = HttpMethod::Get;

@@ -2,9 +2,9 @@
 //
 // Glossary: exchange = one request and its response; parked = an exchange whose answer comes later (a blocking query).
 // A connection serves its requests one after the other; pipelined ones wait in a bounded buffer, so answers are in
-// order. To add a check on incoming messages, start in request_parser.h; limits are in Http1Limits below.
+// order. To add a check on incoming messages, start in parser.h; limits are in Http1Limits below.
 //
-// What is refused with 400 and the connection closed: see request_parser.h. Further: 414 (target too long), 431
+// What is refused with 400 and the connection closed: see parser.h. Further: 414 (target too long), 431
 // (headers too long or too many), 413 (body too large), 408 (head or body too slow), 417 (unknown Expect), 501
 // (unknown transfer coding), 505 (not HTTP/1.x), 503 while stopping.
 //
@@ -25,11 +25,11 @@
 #include "net/address.h"
 #include "net/http1/message.h"
 #include "net/tcp.h"
+#include "net/timer.h"
 
 namespace mesh::net {
 
 class Loop;
-class Timer;
 class Http1Connection;
 
 struct Http1Limits {
@@ -40,7 +40,8 @@ struct Http1Limits {
   std::size_t pipelined_bytes_max = 64 * 1024;
   std::size_t connections_max = 1024;         // more wait in the kernel's queue
   Duration head_time_max = seconds(10);       // from the first byte of a request to the end of its headers
-  Duration body_time_max = seconds(60);       // from there to the end of its body
+  Duration body_time_max = seconds(60);       // from there to the end of its body, and a second more for each
+  std::size_t body_rate_min = 4096;           // so many bytes of body that have arrived; REQUIRES > 0
   Duration idle_time_max = seconds(75);       // between requests; a parked exchange is not idle
   Duration linger_time_max = seconds(2);      // reading on after an error, so that the peer sees the answer
 };
@@ -54,7 +55,8 @@ class HttpBodySink {
 };
 
 // The server's end of one exchange, owned by whoever will answer. Loop thread only. It may outlive the connection and
-// the server; calls then do nothing. Destroyed unanswered: 500 if nothing was sent, else the connection is closed.
+// the server; calls then do nothing. Destroyed before it was complete: 500 if nothing was
+// sent yet, else the connection is cut so that the peer notices.
 class HttpExchange {
  public:
   explicit HttpExchange(Http1Connection* connection);
@@ -120,7 +122,7 @@ class Http1Server {
  public:
   // The handler must outlive the server.
   Http1Server(Loop& loop, HttpHandler& handler, const Http1Limits& limits = {});
-  ~Http1Server();  // forces
+  ~Http1Server();  // forces; REQUIRES not called by its own handler
   Http1Server(const Http1Server&) = delete;
   Http1Server& operator=(const Http1Server&) = delete;
 
@@ -141,8 +143,10 @@ class Http1Server {
  private:
   friend class Http1Connection;
   void accepted(std::unique_ptr<Stream> stream);
-  void removed(Http1Connection* connection);
-  void finish_stop();
+  void removed(Http1Connection& connection);
+  void adjust_listeners();
+  void maybe_stopped();
+  [[nodiscard]] std::string_view date();
 
   Loop& loop_;
   HttpHandler& handler_;
@@ -151,7 +155,11 @@ class Http1Server {
   std::list<std::unique_ptr<Http1Connection>> connections_;
   std::unique_ptr<Timer> force_;
   UniqueFunction<void()> on_stopped_;
+  std::shared_ptr<Http1Server*> self_;  // null inside once the server is gone
+  std::string date_;                    // of second date_second_
+  std::int64_t date_second_ = -1;
   bool stopping_ = false;
+  bool paused_ = false;
   std::uint64_t requests_ = 0;
   std::uint64_t refused_ = 0;
 };

@@ -48,7 +48,7 @@ struct StreamPair {
     auto made = StreamListener::listen(loop, where, {}, [this](std::unique_ptr<Stream> stream) { b = std::move(stream); });
     REQUIRE(made.ok());
     listener = std::move(*made);
-    connect = std::make_unique<StreamConnect>(loop, listener->local(), ConnectOptions{.deadline = loop.now() + kTestPatience, .source = {}},
+    connect = std::make_unique<StreamConnect>(loop, listener->local(), ConnectOptions{.deadline = loop.now() + kTestPatience},
                                               [this](Result<std::unique_ptr<Stream>> result) {
                                                 REQUIRE(result.ok());
                                                 a = std::move(*result);

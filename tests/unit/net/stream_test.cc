@@ -201,7 +201,7 @@ TEST_CASE("connecting to nobody is Unavailable and names the target") {
   }
   settle(loop);
   std::optional<Error> failure;
-  StreamConnect tcp(loop, closed, {.deadline = loop.now() + kTestPatience, .source = {}}, [&](auto result) {
+  StreamConnect tcp(loop, closed, {.deadline = loop.now() + kTestPatience}, [&](auto result) {
     REQUIRE_FALSE(result.ok());
     failure = result.error();
   });
@@ -210,7 +210,7 @@ TEST_CASE("connecting to nobody is Unavailable and names the target") {
   EXPECT_EQ(failure->code, Code::Unavailable);
   EXPECT_NE(failure->message.find(closed.to_string()), std::string::npos);
   failure.reset();
-  StreamConnect path(loop, UnixPath{"/nonexistent/socket"}, {.deadline = loop.now() + kTestPatience, .source = {}},
+  StreamConnect path(loop, UnixPath{"/nonexistent/socket"}, {.deadline = loop.now() + kTestPatience},
                      [&](auto result) { failure = result.error(); });
   REQUIRE(wait_for(loop, [&] { return failure.has_value(); }));
   EXPECT_EQ(failure->code, Code::Unavailable);
@@ -228,7 +228,7 @@ TEST_CASE("a connect ends at its deadline and a destroyed one is silent") {
   (*listener)->pause();
   for (int n = 0; n < 8; ++n)
     attempts.push_back(std::make_unique<StreamConnect>(
-        loop, (*listener)->local(), ConnectOptions{.deadline = loop.now() + milliseconds(100), .source = {}}, [&](auto result) {
+        loop, (*listener)->local(), ConnectOptions{.deadline = loop.now() + milliseconds(100)}, [&](auto result) {
           ++calls;
           if (result.ok())
             made.push_back(std::move(*result));
@@ -248,7 +248,7 @@ TEST_CASE("a paused listener leaves connections in the kernel's queue") {
   REQUIRE(listener.ok());
   (*listener)->pause();
   std::unique_ptr<Stream> client;
-  StreamConnect connect(loop, (*listener)->local(), {.deadline = loop.now() + kTestPatience, .source = {}},
+  StreamConnect connect(loop, (*listener)->local(), {.deadline = loop.now() + kTestPatience},
                         [&](auto result) { client = std::move(*result); });
   REQUIRE(wait_for(loop, [&] { return client != nullptr; }));
   settle(loop);
