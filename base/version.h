@@ -5,6 +5,6 @@
 
 namespace mesh {
 
-inline constexpr std::string_view kVersion = MESH_VERSION;
+[[nodiscard]] std::string_view version();
 
 }  // namespace mesh

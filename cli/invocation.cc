@@ -2,7 +2,7 @@
 
 #include <cstdlib>
 
-#include "base/duration_text.h"
+#include "base/time_text.h"
 
 namespace mesh::cli {
 
@@ -26,8 +26,10 @@ Result<Client*> Invocation::client() {
   const char* address = std::getenv("MESHD_HTTP_ADDR");
   ClientOptions options{.address = flag("address", address == nullptr ? "" : address)};
   if (has("timeout")) {
-    MESH_TRY(timeout, parse_duration(flag("timeout")).context("in --timeout"));
-    options.timeout = timeout;
+    const auto timeout = parse_duration(flag("timeout"));
+    if (!timeout || *timeout <= Duration{})
+      return error(Code::Invalid, "--timeout: '{}' is not a time such as 10s or 500ms", flag("timeout"));
+    options.timeout = *timeout;
   }
   MESH_TRY(made, Client::make(options));
   client_ = std::move(made);

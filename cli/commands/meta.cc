@@ -7,9 +7,9 @@
 namespace mesh::cli {
 namespace {
 
-Status version(Invocation& run) {
-  if (run.json()) run.print_json(JsonValue(JsonMembers{{"Version", JsonValue(std::string(kVersion))}}));
-  else run.print(fmt::format("meshctl {}\n", kVersion));
+Status show_version(Invocation& run) {
+  if (run.json()) run.print_json(JsonValue(JsonMembers{{"Version", JsonValue(std::string(version()))}}));
+  else run.print(fmt::format("meshctl {}\n", version()));
   return {};
 }
 
@@ -27,7 +27,7 @@ std::vector<Command> version_commands() {
   return {{.path = "version",
            .summary = "Print the version of meshctl",
            .examples = {{"meshctl version", "the version of this program"}},
-           .run = version}};
+           .run = show_version}};
 }
 
 std::vector<Command> completion_commands() {
