@@ -160,6 +160,12 @@ std::vector<const Name*> Catalog::mesh_names() const {
   return out;
 }
 
+std::optional<std::uint32_t> Catalog::lowest_free_address(std::uint32_t first, std::uint32_t last) const {
+  std::uint32_t free = first;
+  for (auto it = by_address_.lower_bound(first); it != by_address_.end() && it->first == free; ++it) ++free;
+  return free <= last ? std::optional(free) : std::nullopt;
+}
+
 const Intention* Catalog::intention(std::string_view id) const { return intentions_.find(id); }
 
 std::vector<const Intention*> Catalog::intentions() const {
@@ -235,7 +241,8 @@ std::vector<RowChange> Catalog::next_rows(RowCursor& cursor, std::size_t bytes_m
   next_rows_of(names_, kTableNames, cursor, bytes_max, out);
   next_rows_of(intentions_, kTableIntentions, cursor, bytes_max, out);
   next_rows_of(roots_, kTableRoots, cursor, bytes_max, out);
-  cursor.done = cursor.table > kTableRoots;
+  next_rows_of(cluster_, kTableCluster, cursor, bytes_max, out);
+  cursor.done = cursor.table > kTableCluster;
   return out;
 }
 

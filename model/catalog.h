@@ -92,6 +92,8 @@ class Catalog {
     return index_;
   }                                                           // the last change or snapshot that it reflects
   [[nodiscard]] std::uint64_t hash() const { return hash_; }  // sum of row_hash over its rows
+  // Says that all rows so far came from one snapshot of `index`; for those who load row by row with change().
+  void loaded_at(std::uint64_t index) { base_index_ = index_ = index; }
   // Says that nothing changed up to `index` (a heartbeat). REQUIRES index >= this->index().
   void advance(std::uint64_t index);
 
@@ -132,10 +134,14 @@ class Catalog {
   // Every row, those in quarantine too: for the state machine.
   [[nodiscard]] const RowTable<Name>& name_rows() const { return names_; }
   [[nodiscard]] bool address_taken(std::uint32_t address) const { return by_address_.contains(address); }
+  // The lowest address in [first, last] that no row has. Linear in the number of names.
+  [[nodiscard]] std::optional<std::uint32_t> lowest_free_address(std::uint32_t first,
+                                                                 std::uint32_t last) const;
 
   [[nodiscard]] const Intention* intention(std::string_view id) const;
   [[nodiscard]] std::vector<const Intention*> intentions() const;  // in order of id
   [[nodiscard]] std::vector<const CaRoot*> roots() const;
+  [[nodiscard]] const Cluster* cluster() const { return cluster_.find({}); }  // null before cluster init
 
   // --- indexes for blocking queries
   // --------------------------------------------------------------------------------
@@ -150,6 +156,7 @@ class Catalog {
   [[nodiscard]] std::uint64_t mesh_names_index() const { return floor(names_index_); }
   [[nodiscard]] std::uint64_t intentions_index() const { return floor(intentions_index_); }
   [[nodiscard]] std::uint64_t roots_index() const { return floor(roots_index_); }
+  [[nodiscard]] std::uint64_t cluster_index() const { return floor(cluster_index_); }
 
   // --- rows, for snapshots
   // ----------------------------------------------------------------------------------------- Where a walk
@@ -185,6 +192,7 @@ class Catalog {
   void on_change(const RowTable<Name>::Change& change, std::uint64_t index);
   void on_change(const RowTable<Intention>::Change& change, std::uint64_t index);
   void on_change(const RowTable<CaRoot>::Change& change, std::uint64_t index);
+  void on_change(const RowTable<Cluster>::Change& change, std::uint64_t index);
 
   void drop_instance(const ServiceInstance& instance, std::uint64_t index);
   void add_instance(const ServiceInstance& instance, std::uint64_t index);
@@ -207,6 +215,7 @@ class Catalog {
   RowTable<Name> names_;
   RowTable<Intention> intentions_;
   RowTable<CaRoot> roots_;
+  RowTable<Cluster> cluster_;
 
   // Derived from the rows.
   PersistentMap<std::string, NodeId> node_ids_;  // by folded name
@@ -228,6 +237,7 @@ class Catalog {
   std::uint64_t names_index_ = 0;
   std::uint64_t intentions_index_ = 0;
   std::uint64_t roots_index_ = 0;
+  std::uint64_t cluster_index_ = 0;
 };
 
 // "127.128.0.5" as a number in host byte order; none if it is no IPv4 address in decimal.

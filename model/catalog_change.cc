@@ -16,6 +16,7 @@ Bytes key_of(const Check& row) { return key_on_node(row.node_id, row.check_id); 
 Bytes key_of(const Name& row) { return fold_name(row.service); }
 Bytes key_of(const Intention& row) { return row.id; }
 Bytes key_of(const CaRoot& row) { return row.id; }
+Bytes key_of(const Cluster&) { return {}; }
 
 Bytes service_key(const ServiceInstance& row) {
   Bytes key = fold_name(row.name);
@@ -94,6 +95,8 @@ Status Catalog::change(const RowChange& row, std::uint64_t index) {
       return change_in(intentions_, row, index);
     case kTableRoots.value():
       return change_in(roots_, row, index);
+    case kTableCluster.value():
+      return change_in(cluster_, row, index);
     default:
       return {};
   }
@@ -259,5 +262,7 @@ void Catalog::on_change(const RowTable<Intention>::Change&, std::uint64_t index)
 }
 
 void Catalog::on_change(const RowTable<CaRoot>::Change&, std::uint64_t index) { roots_index_ = index; }
+
+void Catalog::on_change(const RowTable<Cluster>::Change&, std::uint64_t index) { cluster_index_ = index; }
 
 }  // namespace mesh::model

@@ -28,10 +28,11 @@ inline constexpr TableId kTableChecks{3};
 inline constexpr TableId kTableNames{4};
 inline constexpr TableId kTableIntentions{5};
 inline constexpr TableId kTableRoots{6};
+inline constexpr TableId kTableCluster{7};  // one row, with an empty key
 inline constexpr TableId kTableCatalogLast{15};
 inline constexpr TableId kTableKv{16};
 inline constexpr TableId kTableRequests{17};
-inline constexpr TableId kTableMeta{18};
+inline constexpr TableId kTableClock{18};  // one row, with an empty key
 inline constexpr TableId kTableJoinTokens{19};
 inline constexpr TableId kTableManagementTokens{20};
 

@@ -1,0 +1,68 @@
+// Intentions, and the row that says what the cluster is.
+#include "model/authority.h"
+#include "model/names.h"
+#include "server/apply.h"
+
+namespace mesh::server {
+
+namespace {
+
+const model::Intention* find_pair(const model::Catalog& catalog, std::string_view source,
+                                  std::string_view destination) {
+  for (const model::Intention* intention : catalog.intentions()) {
+    if (model::same_name(intention->source, source) &&
+        model::same_name(intention->destination, destination)) {
+      return intention;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Result<Applied> apply(Transaction& tx, const model::IntentionUpsertCommand& body) {
+  const model::Catalog before = tx.catalog();
+  model::Intention next = body.intention;
+  const model::Intention* paired = find_pair(before, next.source, next.destination);
+  const model::Intention* existing = next.id.empty() ? paired : before.intention(next.id);
+  if (!next.id.empty() && existing == nullptr) return error(Code::NotFound, "no intention {}", next.id);
+  if (paired != nullptr && paired != existing) {
+    return error(Code::Conflict, "intention {} has this source and destination", paired->id);
+  }
+  next.id = existing != nullptr ? existing->id : tx.next_uuid().to_string();
+  next.precedence = model::intention_precedence(next.source, next.destination);
+  next.created_at = existing != nullptr ? existing->created_at : tx.time();
+  next.updated_at = existing != nullptr ? existing->updated_at : tx.time();
+  next.create_index = existing != nullptr ? existing->create_index : 0;
+  next.modify_index = existing != nullptr ? existing->modify_index : 0;
+  const std::string id = next.id;
+  if (existing != nullptr && next == *existing) return Applied{true, id};
+  next.updated_at = tx.time();
+  tx.upsert(model::kTableIntentions, id, std::move(next), existing);
+  return Applied{true, id};
+}
+
+Result<Applied> apply(Transaction& tx, const model::IntentionDeleteCommand& body) {
+  const model::Catalog before = tx.catalog();
+  const model::Intention* found =
+      body.id.empty() ? find_pair(before, body.source, body.destination) : before.intention(body.id);
+  if (found == nullptr) return error(Code::NotFound, "no such intention");
+  tx.erase(model::kTableIntentions, found->id);
+  return Applied{true, found->id};
+}
+
+Result<Applied> apply(Transaction& tx, const model::InitCommand& body) {
+  if (tx.catalog().cluster() != nullptr) {
+    return error(Code::Conflict, "this is cluster {} already", tx.catalog().cluster()->id);
+  }
+  model::Cluster cluster;
+  cluster.id = body.cluster_id;
+  cluster.datacenter = body.datacenter;
+  cluster.generation = 1;
+  cluster.default_action = body.default_allow ? model::IntentionAction::Allow : model::IntentionAction::Deny;
+  cluster.created_at = tx.time();
+  tx.upsert(model::kTableCluster, {}, std::move(cluster), static_cast<const model::Cluster*>(nullptr));
+  return Applied{true, body.cluster_id};
+}
+
+}  // namespace mesh::server

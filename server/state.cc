@@ -1,0 +1,63 @@
+#include "server/state.h"
+
+namespace mesh::server {
+
+MESH_MESSAGE_TABLE(RequestRecord, MESH_REQUEST_RECORD_FIELDS)
+MESH_MESSAGE_TABLE(Clock, MESH_CLOCK_FIELDS)
+
+Status State::change(const model::RowChange& row, std::uint64_t index) {
+  if (row.table_id <= model::kTableCluster) return catalog_.change(row, index);
+  switch (row.table_id.value()) {
+    case model::kTableKv.value():
+      return kv_.change(row, index);
+    case model::kTableRequests.value():
+      return change_request(row);
+    case model::kTableClock.value():
+      return change_in(clock_, row);
+    case model::kTableJoinTokens.value():
+      return change_in(join_tokens_, row);
+    case model::kTableManagementTokens.value():
+      return change_in(management_tokens_, row);
+    default:
+      return error(Code::Unsupported, "table {} is of a later release", row.table_id.value());
+  }
+}
+
+template <class T>
+Status State::change_in(model::RowTable<T>& table, const model::RowChange& row) {
+  MESH_TRY(prepared, model::RowTable<T>::prepare(row).context("while reading a row of {}", T::table().name));
+  const auto change = table.put(row.key, std::move(prepared));
+  if (!change.same) own_hash_ += change.hash_added;
+  return {};
+}
+
+Status State::change_request(const model::RowChange& row) {
+  MESH_TRY(prepared, model::RowTable<RequestRecord>::prepare(row).context("while reading a request record"));
+  const auto change = requests_.put(row.key, std::move(prepared));
+  if (change.same) return {};
+  own_hash_ += change.hash_added;
+  if (change.before) requests_by_id_.erase(change.before->request_id);
+  if (change.after) requests_by_id_.set(change.after->request_id, row.key);
+  return {};
+}
+
+void State::loaded_at(std::uint64_t index) {
+  catalog_.loaded_at(index);
+  kv_.loaded_at(index);
+}
+
+WallTime State::time() const {
+  const Clock* clock = clock_.find({});
+  return clock == nullptr ? WallTime() : clock->time;
+}
+
+const RequestRecord* State::request(ByteView request_id) const {
+  const Bytes* key = requests_by_id_.find(request_id);
+  return key == nullptr ? nullptr : requests_.find(*key);
+}
+
+const Bytes* State::oldest_request_key() const {
+  return requests_.size() == 0 ? nullptr : &requests_.rows().begin()->first;
+}
+
+}  // namespace mesh::server
