@@ -29,7 +29,7 @@ struct UdpSocket::Block {
   void receive(ssize_t count, const uv_buf_t* data, const sockaddr* from, unsigned flags) const;
 };
 
-UdpSocket::UdpSocket(Loop& loop, OnDatagram on_datagram) : loop_(loop), on_datagram_(std::move(on_datagram)) {}
+UdpSocket::UdpSocket(OnDatagram on_datagram) : on_datagram_(std::move(on_datagram)) {}
 
 Result<std::unique_ptr<UdpSocket>> UdpSocket::bind(Loop& loop, const Address& where, const UdpOptions& options,
                                                    OnDatagram on_datagram) {
@@ -37,7 +37,7 @@ Result<std::unique_ptr<UdpSocket>> UdpSocket::bind(Loop& loop, const Address& wh
   if (!fd.ok()) return std::move(fd).error().context("while binding UDP {}", where.to_string());
   if (options.receive_buffer_bytes > 0)
     setsockopt(fd->get(), SOL_SOCKET, SO_RCVBUF, &options.receive_buffer_bytes, sizeof options.receive_buffer_bytes);
-  std::unique_ptr<UdpSocket> socket(new UdpSocket(loop, std::move(on_datagram)));
+  std::unique_ptr<UdpSocket> socket(new UdpSocket(std::move(on_datagram)));
   socket->local_ = local_endpoint(fd->get()).address();
   auto* block = new Block{{}, socket.get(), std::make_unique_for_overwrite<char[]>(kBatchMax * kDatagramSlotBytes)};
   socket->block_ = block;

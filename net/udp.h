@@ -45,9 +45,8 @@ class UdpSocket {
 
  private:
   struct Block;
-  UdpSocket(Loop& loop, OnDatagram on_datagram);
+  explicit UdpSocket(OnDatagram on_datagram);
 
-  Loop& loop_;
   OnDatagram on_datagram_;
   Block* block_ = nullptr;
   Address local_;

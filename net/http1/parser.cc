@@ -173,11 +173,17 @@ Http1Parser::Advance Http1Parser::advance_head(ByteView input) {
   return {Step::Head, used};
 }
 
-// Consumes up to the end of the head; llhttp gets the same bytes, but for empty lines before the message.
+// Consumes up to the end of the head; llhttp gets the same bytes, but for empty lines before the message. Where both
+// refuse, the earlier byte decides, so that the answer does not depend on how the input is cut.
 bool Http1Parser::scan(ByteView input, std::size_t& used) {
   std::size_t first = 0;
   while (used < input.size() && !head_over_) {
-    if (!scan_byte(input[used++])) return false;
+    if (!scan_byte(input[used])) {
+      const Http1Failure ours = failure_;
+      if (feed_engine(input.substr(first, used - first))) failure_ = ours;
+      return false;
+    }
+    ++used;
     if (lines_ == 0 && line_bytes_ == 0 && !after_cr_) first = used;  // an empty line has just ended
   }
   const bool only_cr = lines_ == 0 && line_bytes_ == 0 && after_cr_;
@@ -265,8 +271,11 @@ Http1Parser::Advance Http1Parser::advance_length(ByteView input) {
 }
 
 Http1Parser::Advance Http1Parser::advance_chunked(ByteView input) {
-  if (!feed_engine(input)) return failed(0);
   std::size_t used = input.size();
+  if (!feed_engine(input)) {
+    const auto refused = failed(used);
+    return pieces_.empty() ? refused : Advance{Step::Body, used};  // what came before; then Failed
+  }
   if (engine_->complete) used = static_cast<std::size_t>(llhttp_get_error_pos(&engine_->parser) - input.data());
   std::size_t body = 0;
   for (const ByteView& piece : pieces_) body += piece.size();

@@ -19,10 +19,13 @@ void append(std::string& out, std::initializer_list<std::string_view> parts) {
   for (const std::string_view part : parts) out.append(part);
 }
 
+bool is_ours(std::string_view name) {
+  return std::any_of(kOurs.begin(), kOurs.end(), [name](auto own) { return equals_ignore_case(own, name); });
+}
+
 void append_headers(std::string& out, const HttpHeaders& headers, std::string_view also_ours) {
   for (const auto& [name, value] : headers.fields()) {
-    const bool ours = equals_ignore_case(name, also_ours) ||
-                      std::any_of(kOurs.begin(), kOurs.end(), [&](auto own) { return equals_ignore_case(own, name); });
+    const bool ours = is_ours(name) || equals_ignore_case(name, also_ours);
     if (!ours && valid_header_name(name) && valid_header_value(value)) append(out, {name, ": ", value, "\r\n"});
   }
 }
@@ -42,7 +45,7 @@ std::string write_response_head(const HttpResponse& response, const Http1Framing
   out.reserve(kHeadReserveBytes);
   append(out, {"HTTP/1.1 ", std::to_string(response.status), " ", reason_phrase(response.status), "\r\n"});
   append(out, {"Date: ", date, "\r\n"});
-  append_headers(out, response.headers, "Date");
+  append_headers(out, response.headers, {});
   append_framing(out, framing);
   return out;
 }
