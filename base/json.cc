@@ -40,6 +40,13 @@ void drop_overwritten(JsonMembers& members) {
   members.resize(kept);
 }
 
+template <class Number>
+std::optional<Number> number(const char* text, std::size_t size) {
+  Number value{};
+  const auto [end, fault] = std::from_chars(text, text + size, value);
+  return fault == std::errc{} && end == text + size ? std::optional<Number>(value) : std::nullopt;
+}
+
 // Builds the tree from RapidJSON's events; the names of the handlers are its own.
 class TreeBuilder {
  public:
@@ -50,11 +57,16 @@ class TreeBuilder {
   bool Int(int value) { return put(JsonValue(std::int64_t{value})); }
   bool Uint(unsigned value) { return put(JsonValue(std::int64_t{value})); }
   bool Int64(std::int64_t value) { return put(JsonValue(value)); }
-  bool Uint64(std::uint64_t value) {
-    return put(std::in_range<std::int64_t>(value) ? JsonValue(static_cast<std::int64_t>(value)) : JsonValue(value));
-  }
+  bool Uint64(std::uint64_t value) { return put(JsonValue(value)); }
   bool Double(double value) { return put(JsonValue(value)); }
-  bool RawNumber(const char*, rapidjson::SizeType, bool) { return false; }
+  // Every number arrives here, as text of which the grammar has been checked.
+  bool RawNumber(const char* text, rapidjson::SizeType size, bool) {
+    if (const auto value = number<std::int64_t>(text, size)) return put(JsonValue(*value));
+    if (const auto value = number<std::uint64_t>(text, size)) return put(JsonValue(*value));
+    if (const auto value = number<double>(text, size)) return put(JsonValue(*value));
+    fault_ = "number out of range";
+    return false;
+  }
   bool String(const char* text, rapidjson::SizeType size, bool) { return put(JsonValue(std::string(text, size))); }
   bool Key(const char* text, rapidjson::SizeType size, bool) {
     open_.back().members.emplace_back(std::string(text, size), JsonValue());
@@ -74,7 +86,8 @@ class TreeBuilder {
     return put(JsonValue(std::move(items)));
   }
 
-  [[nodiscard]] bool too_deep() const { return too_deep_; }
+  // Why the builder ended the parse; empty: it did not.
+  [[nodiscard]] const std::string& fault() const { return fault_; }
   JsonValue take() { return std::move(root_); }
 
  private:
@@ -85,9 +98,12 @@ class TreeBuilder {
   };
 
   bool open(bool is_list) {
-    too_deep_ = open_.size() >= depth_max_;
-    if (!too_deep_) open_.push_back({is_list, {}, {}});
-    return !too_deep_;
+    if (open_.size() >= depth_max_) {
+      fault_ = fmt::format("nested over {} deep", depth_max_);
+      return false;
+    }
+    open_.push_back({is_list, {}, {}});
+    return true;
   }
 
   bool put(JsonValue value) {
@@ -104,7 +120,7 @@ class TreeBuilder {
   std::size_t depth_max_;
   std::vector<Open> open_;
   JsonValue root_;
-  bool too_deep_ = false;
+  std::string fault_;
 };
 
 Error at(std::string_view text, std::size_t offset, std::string_view what) {
@@ -235,13 +251,14 @@ Result<JsonValue> parse_json(std::string_view text, const JsonLimits& limits) {
   if (text.size() > limits.size_max) {
     return error(Code::Invalid, "JSON of {} bytes is over the limit of {}", text.size(), limits.size_max);
   }
+  // Numbers are converted here: RapidJSON 1.1's exact conversion shifts by negative counts on long zeros.
   constexpr unsigned kFlags =
-      rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag | rapidjson::kParseFullPrecisionFlag;
+      rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag | rapidjson::kParseNumbersAsStringsFlag;
   rapidjson::MemoryStream stream(text.data(), text.size());
   rapidjson::Reader reader;
   TreeBuilder builder(limits.depth_max);
   const rapidjson::ParseResult parsed = reader.Parse<kFlags>(stream, builder);
-  if (builder.too_deep()) return at(text, parsed.Offset(), fmt::format("nested over {} deep", limits.depth_max));
+  if (!builder.fault().empty()) return at(text, parsed.Offset(), builder.fault());
   if (parsed.IsError()) return at(text, parsed.Offset(), rapidjson::GetParseError_En(parsed.Code()));
   // The stream shows its end as a zero byte, so a real one ends the parse too early.
   if (stream.Tell() != text.size()) return at(text, stream.Tell(), "zero byte");
@@ -279,6 +296,7 @@ void JsonWriter::unsigned_integer(std::uint64_t value) {
 
 void JsonWriter::real(double value) {
   if (!std::isfinite(value)) return null();
+  if (value == 0 && std::signbit(value)) return raw("-0.0");  // "-0" would read back as the integer 0
   before_value();
   append_number(out_, value);
 }

@@ -40,6 +40,17 @@ TEST_CASE("numbers keep their type and whole doubles count as integers") {
   EXPECT_FALSE(value("\"1\"").integer().has_value());
 }
 
+TEST_CASE("numbers of many digits are converted exactly") {
+  const std::string zeros = "0." + std::string(800, '0') + "e-5";
+  EXPECT(parse_json(zeros).value().real() == 0.0);
+  EXPECT(parse_json("0.1" + std::string(800, '0')).value().real() == 0.1);
+  EXPECT(parse_json("123456789012345678901234567890").value().real() == 123456789012345678901234567890.0);
+  EXPECT(parse_json("-9223372036854775808").value().integer() == INT64_MIN);
+  EXPECT_EQ(round_trip("[-0.0,-0]"), "[-0.0,0]");
+  EXPECT_EQ(fault_of("[1e999]"), "JSON line 1 column 2: Number too big to be stored in double.");
+  EXPECT_EQ(fault_of("[1e-999]"), "JSON line 1 column 2: number out of range");
+}
+
 TEST_CASE("faults are refused with their place") {
   EXPECT_EQ(fault_of("{\n  \"a\": x}"), "JSON line 2 column 8: Invalid value.");
   for (const std::string_view bad :
