@@ -228,7 +228,16 @@ void Http1Connection::cut() {
 
 // The peer has half-closed: an answer could still be read, but most peers are gone.
 void Http1Connection::tell_closed() {
+  if (exchange_ == nullptr) return;
   if (auto fn = std::exchange(exchange_->on_closed_, nullptr); fn) fn();
+}
+
+// A pipelined request may be handled after its peer has half-closed.
+void Http1Connection::closed_is_watched() {
+  if (!peer_ended_) return;
+  loop_.defer([self = self_] {
+    if (*self != nullptr) (*self)->tell_closed();
+  });
 }
 
 void Http1Connection::finish_and_close() {

@@ -50,6 +50,7 @@ class Http1Connection final : private StreamObserver {
   void request_complete();
   void call_handler();
   void tell_closed();
+  void closed_is_watched();
 
   // Writing, for HttpExchange.
   void reply(HttpResponse response);

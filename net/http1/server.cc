@@ -32,7 +32,10 @@ void HttpExchange::end() {
 }
 
 void HttpExchange::set_on_writable(UniqueFunction<void()> fn) { on_writable_ = std::move(fn); }
-void HttpExchange::set_on_closed(UniqueFunction<void()> fn) { on_closed_ = std::move(fn); }
+void HttpExchange::set_on_closed(UniqueFunction<void()> fn) {
+  on_closed_ = std::move(fn);
+  if (connection_ != nullptr) connection_->closed_is_watched();
+}
 void HttpExchange::set_body_sink(HttpBodySink* sink) { sink_ = sink; }
 
 void HttpExchange::pause_body() {

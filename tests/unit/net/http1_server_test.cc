@@ -170,6 +170,21 @@ TEST_CASE("http server: a parked request hears that its peer has gone") {
   }
 }
 
+TEST_CASE("http server: a pipelined request that parks after the peer's end hears of that end") {
+  ServerFixture f;
+  RawClient client = f.connect();
+  const std::string park = "GET /park HTTP/1.1\r\nHost: a\r\n\r\n";
+  client.send(park + park);
+  REQUIRE(wait_for(f.loop, [&] { return f.handler.parked.size() == 1; }));
+  f.handler.parked.front()->set_on_closed([] {});  // this one answers all the same
+  client.stream->shutdown_write();
+  settle(f.loop);
+  f.handler.parked.front()->reply(text_response(200, "first"));
+  client.until("first\n");
+  REQUIRE(wait_for(f.loop, [&] { return f.handler.closed == 1; }));
+  client.until_closed();
+}
+
 TEST_CASE("http server: a half-closed client still gets its answers") {
   ServerFixture f;
   RawClient client = f.connect();
