@@ -99,7 +99,8 @@ Result<bool> LocalState::report_check(std::string_view check_id, model::CheckSta
   LocalCheck changed = *found;
   changed.row.status = status;
   changed.row.output = std::string(kept);
-  checks_.set(changed.row.check_id, std::move(changed));
+  const std::string id = changed.row.check_id;
+  checks_.set(id, std::move(changed));
   ++revision_;
   return true;
 }

@@ -87,7 +87,7 @@ void describe_flag(CLI::App& app, Sinks& sinks, const Flag& flag) {
 
 void describe_argument(CLI::App& app, Sinks& sinks, const Argument& argument) {
   auto* option = app.add_option(std::string(argument.name), sinks.arguments.emplace_back());
-  option->expected(argument.optional ? 0 : 1, argument.rest ? CLI::detail::expected_max_vector_size : 1);
+  if (!argument.rest) option->expected(1)->allow_extra_args(false);
 }
 
 Error unknown_word(const Command& command, const std::vector<std::string>& extras) {
@@ -136,7 +136,9 @@ Result<Parsed> parse_command(const Command& command, std::vector<std::string> re
   }
   Parsed parsed = collect(command, sinks);
   if (parsed.help) return parsed;
-  if (const auto extras = app.remaining(); !extras.empty()) return unknown_word(command, extras);
+  auto extras = app.remaining();
+  std::erase(extras, "--");  // where the flags end; CLI11 counts it as a word
+  if (!extras.empty()) return unknown_word(command, extras);
   MESH_TRY_STATUS(missing_argument(command, sinks));
   return parsed;
 }
