@@ -17,8 +17,7 @@ bool is_loopback(const net::Endpoint& endpoint) { return !endpoint.is_unix() && 
 }  // namespace
 
 TcpSession::TcpSession(net::Loop& loop, Server& server, std::unique_ptr<net::Stream> stream)
-    : loop_(loop),
-      server_(server),
+    : server_(server),
       stream_(std::move(stream)),
       idle_(loop, [this] { on_idle(); }),
       self_(std::make_shared<TcpSession*>(this)) {

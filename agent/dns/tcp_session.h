@@ -33,7 +33,6 @@ class TcpSession final : private net::StreamObserver {
   void read_if_wanted();
   void end_if_done();
 
-  net::Loop& loop_;
   Server& server_;
   std::unique_ptr<net::Stream> stream_;
   net::Timer idle_;
