@@ -11,6 +11,7 @@ namespace mesh::raft {
 namespace {
 
 constexpr char kConfigurationVersion = 1;
+constexpr std::size_t kConfigurationBytesMax = 4096;  // of its encoding
 
 bool has_duplicates(const std::vector<ServerId>& sorted) {
   return std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end();
@@ -24,22 +25,6 @@ std::vector<ServerId> with(std::vector<ServerId> list, ServerId id) {
 std::vector<ServerId> without(std::vector<ServerId> list, ServerId id) {
   std::erase(list, id);
   return list;
-}
-
-void append_ids(Bytes& out, const std::vector<ServerId>& ids) {
-  append_be32(out, static_cast<std::uint32_t>(ids.size()));
-  for (const ServerId id : ids) append_be64(out, id.value());
-}
-
-Result<std::vector<ServerId>> take_ids(ByteView& in) {
-  if (in.size() < 4) return error(Code::Corrupt, "configuration: count missing");
-  const std::uint32_t count = read_be32(in);
-  in.remove_prefix(4);
-  if (count > kServersMax || in.size() < std::size_t{count} * 8)
-    return error(Code::Corrupt, "configuration: {} servers in {} bytes", count, in.size());
-  std::vector<ServerId> ids;
-  for (std::uint32_t i = 0; i < count; ++i, in.remove_prefix(8)) ids.emplace_back(read_be64(in));
-  return ids;
 }
 
 }  // namespace
@@ -58,8 +43,7 @@ Result<Configuration> make_configuration(std::vector<ServerId> voters, std::vect
 
 Bytes encode_configuration(const Configuration& configuration) {
   Bytes out(1, kConfigurationVersion);
-  append_ids(out, configuration.voters);
-  append_ids(out, configuration.learners);
+  encode_to(out, configuration);
   return out;
 }
 
@@ -68,10 +52,9 @@ Result<Configuration> decode_configuration(ByteView bytes) {
   if (bytes.front() != kConfigurationVersion)
     return error(Code::Unsupported, "configuration: version {}", static_cast<int>(bytes.front()));
   bytes.remove_prefix(1);
-  MESH_TRY(voters, take_ids(bytes));
-  MESH_TRY(learners, take_ids(bytes));
-  if (!bytes.empty()) return error(Code::Corrupt, "configuration: {} bytes too many", bytes.size());
-  auto made = make_configuration(std::move(voters), std::move(learners));
+  auto read = decode<Configuration>(bytes, {.size_max = kConfigurationBytesMax, .memory_max = kConfigurationBytesMax});
+  if (!read.ok()) return std::move(read).error().context("while reading a configuration");
+  auto made = make_configuration(std::move(read->voters), std::move(read->learners));
   if (!made.ok()) return error(Code::Corrupt, "configuration: {}", made.error().message);
   return made;
 }

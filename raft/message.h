@@ -13,103 +13,115 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/message.h"
 #include "base/result.h"
 #include "raft/types.h"
 
 namespace mesh::raft {
 
 // A candidate asks for a vote, or (pre) asks whether it would get one. Message::term is the term it wants to lead.
+#define MESH_VOTE_REQUEST_FIELDS(F)                                                        \
+  F(1, bool, pre, "Pre", "only asks; nothing is promised")                                 \
+  F(2, bool, transfer, "Transfer", "the leader wants it: voters answer although they hear one") \
+  F(3, LogPosition, last, "Last", "the end of the candidate's log")
 struct VoteRequest {
-  bool pre = false;
-  bool transfer = false;  // the leader asked for this election: voters answer although they hear a leader
-  LogPosition last;       // the end of the candidate's log
-  friend bool operator==(const VoteRequest&, const VoteRequest&) = default;
+  MESH_MESSAGE(VoteRequest, MESH_VOTE_REQUEST_FIELDS)
 };
 
 // Message::term: when granted, the term that was asked for; else the voter's own term.
+#define MESH_VOTE_RESPONSE_FIELDS(F)                  \
+  F(1, bool, pre, "Pre", "answers a request with pre") \
+  F(2, bool, granted, "Granted", "")
 struct VoteResponse {
-  bool pre = false;
-  bool granted = false;
-  friend bool operator==(const VoteResponse&, const VoteResponse&) = default;
+  MESH_MESSAGE(VoteResponse, MESH_VOTE_RESPONSE_FIELDS)
 };
 
 // Sent by a leader to a follower whose log is damaged: from the moment that the leader saw `nonce` it has forgotten
 // what the follower acknowledged before; with everything through `through` the follower is whole again.
+#define MESH_REPAIR_FIELDS(F)                                                       \
+  F(1, std::uint64_t, nonce, "Nonce", "the follower's, echoed; 0: nothing to repair") \
+  F(2, Index, through, "Through", "")
 struct Repair {
-  std::uint64_t nonce = 0;  // 0: nothing to repair
-  Index through;
-  friend bool operator==(const Repair&, const Repair&) = default;
+  MESH_MESSAGE(Repair, MESH_REPAIR_FIELDS)
 };
 
+#define MESH_APPEND_REQUEST_FIELDS(F)                                                          \
+  F(1, LogPosition, previous, "Previous", "the entry before the first of entries")             \
+  F(2, Index, commit, "Commit", "the leader's commit index")                                   \
+  F(3, ListOf<Entry>, entries, "Entries", "contiguous from previous.index + 1; none: a probe") \
+  F(4, Repair, repair, "Repair", "")
 struct AppendRequest {
-  LogPosition previous;        // the entry before the first of `entries`
-  Index commit;                // the leader's commit index
-  std::vector<Entry> entries;  // contiguous from previous.index + 1; empty: a probe
-  Repair repair;
-  friend bool operator==(const AppendRequest&, const AppendRequest&) = default;
+  MESH_MESSAGE(AppendRequest, MESH_APPEND_REQUEST_FIELDS)
 };
 
+#define MESH_APPEND_RESPONSE_FIELDS(F)                                                                      \
+  F(1, bool, rejected, "Rejected", "previous is not in the follower's log")                                 \
+  F(2, Index, index, "Index", "accepted: durable and equal through here; rejected: previous.index refused") \
+  F(3, LogPosition, hint, "Hint", "rejected: the follower's last entry at or below previous in index and term") \
+  F(4, std::uint64_t, repair_nonce, "RepairNonce", "not 0: the follower's log is damaged")
 struct AppendResponse {
-  bool rejected = false;
-  Index index;       // accepted: durable and equal to the leader's log through here; rejected: previous.index refused
-  LogPosition hint;  // rejected: the last entry of the follower that may match (index <= refused, term <= refused's)
-  std::uint64_t repair_nonce = 0;  // not 0: the follower's log is damaged
-  friend bool operator==(const AppendResponse&, const AppendResponse&) = default;
+  MESH_MESSAGE(AppendResponse, MESH_APPEND_RESPONSE_FIELDS)
 };
 
+#define MESH_HEARTBEAT_FIELDS(F)                                                                              \
+  F(1, Index, commit, "Commit", "min(leader's commit, what the follower is known to hold)")                   \
+  F(2, std::uint64_t, round, "Round", "grows with each round of this leader; confirms reads and lease when answered") \
+  F(3, Repair, repair, "Repair", "")
 struct Heartbeat {
-  Index commit;             // min(leader's commit, what the follower is known to hold)
-  std::uint64_t round = 0;  // grows with every round of this leader; confirms reads and the lease when answered
-  Repair repair;
-  friend bool operator==(const Heartbeat&, const Heartbeat&) = default;
+  MESH_MESSAGE(Heartbeat, MESH_HEARTBEAT_FIELDS)
 };
 
+#define MESH_HEARTBEAT_RESPONSE_FIELDS(F)          \
+  F(1, std::uint64_t, round, "Round", "the one answered") \
+  F(2, std::uint64_t, repair_nonce, "RepairNonce", "not 0: the follower's log is damaged")
 struct HeartbeatResponse {
-  std::uint64_t round = 0;
-  std::uint64_t repair_nonce = 0;
-  friend bool operator==(const HeartbeatResponse&, const HeartbeatResponse&) = default;
+  MESH_MESSAGE(HeartbeatResponse, MESH_HEARTBEAT_RESPONSE_FIELDS)
 };
 
+#define MESH_SNAPSHOT_CHUNK_FIELDS(F)                                                      \
+  F(1, std::uint64_t, snapshot, "Snapshot", "id of this transfer, fresh for every attempt") \
+  F(2, LogBase, base, "Base", "the same in every chunk of a transfer")                     \
+  F(3, std::uint64_t, sequence, "Sequence", "counted from 0")                              \
+  F(4, bool, last, "Last", "")                                                             \
+  F(5, Bytes, data, "Data", "at most kSnapshotChunkBytesMax", kBytes)                      \
+  F(6, std::uint64_t, checksum, "Checksum", "snapshot_checksum(that of the chunk before, data)")
 struct SnapshotChunk {
-  std::uint64_t snapshot = 0;  // id of this transfer, fresh for every attempt
-  LogBase base;                // the same in every chunk of a transfer
-  std::uint64_t sequence = 0;  // counted from 0
-  bool last = false;
-  Bytes data;                  // at most kSnapshotChunkBytesMax
-  std::uint64_t checksum = 0;  // snapshot_checksum(checksum of the chunk before, data)
-  friend bool operator==(const SnapshotChunk&, const SnapshotChunk&) = default;
+  MESH_MESSAGE(SnapshotChunk, MESH_SNAPSHOT_CHUNK_FIELDS)
 };
 
-enum class SnapshotProgress : std::uint8_t {
-  Continue = 1,   // chunk `sequence` is stored: send the next
-  Installed = 2,  // the follower holds everything through `index` durably
-  Restart = 3,    // the transfer is not known or damaged: begin a new one
-};
+//   Restart    the transfer is not known, or damaged: begin a new one
+//   Continue   chunk `sequence` is stored: send the next
+//   Installed  the follower holds everything through `index` durably
+#define MESH_SNAPSHOT_PROGRESS(E) E(0, Restart, "restart") E(1, Continue, "continue") E(2, Installed, "installed")
+MESH_ENUM(SnapshotProgress, std::uint8_t, MESH_SNAPSHOT_PROGRESS)
 
+#define MESH_SNAPSHOT_RESPONSE_FIELDS(F)               \
+  F(1, std::uint64_t, snapshot, "Snapshot", "")        \
+  F(2, SnapshotProgress, progress, "Progress", "")     \
+  F(3, std::uint64_t, sequence, "Sequence", "Continue: the chunk stored") \
+  F(4, Index, index, "Index", "Installed: what the follower holds") \
+  F(5, std::uint64_t, repair_nonce, "RepairNonce", "not 0: the follower's log is damaged")
 struct SnapshotResponse {
-  std::uint64_t snapshot = 0;
-  SnapshotProgress progress = SnapshotProgress::Restart;
-  std::uint64_t sequence = 0;
-  Index index;
-  std::uint64_t repair_nonce = 0;
-  friend bool operator==(const SnapshotResponse&, const SnapshotResponse&) = default;
+  MESH_MESSAGE(SnapshotResponse, MESH_SNAPSHOT_RESPONSE_FIELDS)
 };
 
 // The leader hands over: start an election at once.
+#define MESH_TIMEOUT_NOW_FIELDS(F)
 struct TimeoutNow {
-  friend bool operator==(const TimeoutNow&, const TimeoutNow&) = default;
+  MESH_MESSAGE(TimeoutNow, MESH_TIMEOUT_NOW_FIELDS)
 };
 
 // A follower asks its leader for a read index on behalf of its own clients.
+#define MESH_READ_REQUEST_FIELDS(F) \
+  F(1, std::uint64_t, id, "Id", "fresh for every attempt of this follower process")
 struct ReadRequest {
-  std::uint64_t id = 0;  // fresh for every attempt of this follower process
-  friend bool operator==(const ReadRequest&, const ReadRequest&) = default;
+  MESH_MESSAGE(ReadRequest, MESH_READ_REQUEST_FIELDS)
 };
 
+#define MESH_READ_RESPONSE_FIELDS(F) \
+  F(1, std::uint64_t, id, "Id", "of the request") F(2, Index, index, "Index", "read once this is applied")
 struct ReadResponse {
-  std::uint64_t id = 0;
-  Index index;
-  friend bool operator==(const ReadResponse&, const ReadResponse&) = default;
+  MESH_MESSAGE(ReadResponse, MESH_READ_RESPONSE_FIELDS)
 };
 
 using MessageBody = std::variant<VoteRequest, VoteResponse, AppendRequest, AppendResponse, Heartbeat, HeartbeatResponse,

@@ -26,6 +26,7 @@ namespace mesh::raft {
 // The core has at most one batch outstanding: what arrives meanwhile goes into the next, which is the group commit.
 struct PersistBatch {
   std::uint64_t number = 0;                // counts the batches of this process from 1
+  bool mark_damage = false;                // from now on every open says RecoveredLog::damaged, until clear_damage
   std::optional<HardState> hard_state;
   std::optional<LogBase> reset;            // drop the whole log and begin behind this base (a snapshot was installed)
   std::optional<Index> truncate_from;      // drop this entry and all behind it
@@ -34,7 +35,8 @@ struct PersistBatch {
   bool clear_damage = false;               // the log is whole again: forget RecoveredLog::damaged
 
   [[nodiscard]] bool empty() const {
-    return !hard_state && !reset && !truncate_from && entries.empty() && !compact_through && !clear_damage;
+    return !hard_state && !reset && !truncate_from && entries.empty() && !compact_through && !mark_damage &&
+           !clear_damage;
   }
 };
 

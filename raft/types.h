@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/message.h"
 #include "base/result.h"
 #include "base/strong.h"
 
@@ -28,20 +29,19 @@ using ServerId = Strong<ServerIdTag>;
 inline constexpr ServerId kNoServer{};
 
 // Numbers are on disk and on the wire. A server that meets one it does not know stops; it never skips an entry.
-enum class EntryKind : std::uint8_t {
-  Command = 1,        // payload is a command of the state machine
-  Noop = 2,           // empty; the first entry of each leader
-  Configuration = 3,  // payload is an encoded Configuration, in force as soon as it is in the log
-};
-[[nodiscard]] std::string_view entry_kind_name(EntryKind kind);
+//   Command        payload is a command of the state machine
+//   Noop           empty; the first entry of each leader
+//   Configuration  payload is an encoded Configuration, in force as soon as it is in the log
+#define MESH_ENTRY_KINDS(E) E(0, Command, "command") E(1, Noop, "noop") E(2, Configuration, "configuration")
+MESH_ENUM(EntryKind, std::uint8_t, MESH_ENTRY_KINDS)
 
+#define MESH_ENTRY_FIELDS(F)                                \
+  F(1, Index, index, "Index", "position in the log")        \
+  F(2, Term, term, "Term", "of the leader that created it") \
+  F(3, EntryKind, kind, "Kind", "what the payload is")      \
+  F(4, Bytes, payload, "Payload", "depends on kind", kBytes)
 struct Entry {
-  Index index;
-  Term term;
-  EntryKind kind = EntryKind::Command;
-  Bytes payload;
-
-  friend bool operator==(const Entry&, const Entry&) = default;
+  MESH_MESSAGE(Entry, MESH_ENTRY_FIELDS)
 };
 
 // What an entry counts against every bound given in bytes: its payload and a fixed charge for the rest.
@@ -58,34 +58,32 @@ struct HardState {
   friend bool operator==(const HardState&, const HardState&) = default;
 };
 
+#define MESH_LOG_POSITION_FIELDS(F) F(1, Index, index, "Index", "") F(2, Term, term, "Term", "")
 struct LogPosition {
-  Index index;
-  Term term;
-
-  friend bool operator==(const LogPosition&, const LogPosition&) = default;
+  MESH_MESSAGE(LogPosition, MESH_LOG_POSITION_FIELDS)
 };
 
 // INVARIANT (made by the functions of raft/configuration.h): both lists sorted, without duplicates, disjoint.
 // No voters: this server does not know a cluster yet and waits to be contacted.
+#define MESH_CONFIGURATION_FIELDS(F)                                              \
+  F(1, ListOf<ServerId>, voters, "Voters", "servers that vote, ascending")        \
+  F(2, ListOf<ServerId>, learners, "Learners", "servers that only receive the log, ascending")
 struct Configuration {
-  std::vector<ServerId> voters;
-  std::vector<ServerId> learners;
+  MESH_MESSAGE(Configuration, MESH_CONFIGURATION_FIELDS)
 
   [[nodiscard]] bool is_voter(ServerId id) const;
   [[nodiscard]] bool is_learner(ServerId id) const;
   [[nodiscard]] bool contains(ServerId id) const { return is_voter(id) || is_learner(id); }
-
-  friend bool operator==(const Configuration&, const Configuration&) = default;
 };
 
 // The state that the entries of a log build upon: everything through `position` is in the tables or in a snapshot.
-// The first entry of the log has index position.index + 1.
+// The first entry of the log has index position.index + 1. Raft, storage and the snapshot messages share this type.
+#define MESH_LOG_BASE_FIELDS(F)                                                               \
+  F(1, LogPosition, position, "Position", "the last entry that the state contains")           \
+  F(2, Configuration, configuration, "Configuration", "in force at position.index")           \
+  F(3, Index, configuration_index, "ConfigurationIndex", "its entry; 0: from bootstrap")
 struct LogBase {
-  LogPosition position;
-  Configuration configuration;  // in force at position.index
-  Index configuration_index;    // the entry that it came from, <= position.index; 0: from bootstrap
-
-  friend bool operator==(const LogBase&, const LogBase&) = default;
+  MESH_MESSAGE(LogBase, MESH_LOG_BASE_FIELDS)
 };
 
 }  // namespace mesh::raft

@@ -77,6 +77,7 @@ Status SegmentLog::write_steps(const raft::PersistBatch& batch) {
 Status SegmentLog::make_room(const raft::PersistBatch& batch, std::uint64_t bytes) {
   ControlRecord next = control();
   if (batch.hard_state) next.hard_state = *batch.hard_state;
+  if (batch.mark_damage) next.damaged_through = std::max({next.damaged_through, end_.last.index, raft::Index(1)});
   std::optional<NewSegment> fresh;
   const bool fits = !segments_.empty() && segments_.back().content.data_end + bytes <= segments_.back().content.bytes;
   if (bytes > 0 && !fits) {
@@ -102,6 +103,7 @@ Status SegmentLog::reset(const raft::PersistBatch& batch, std::uint64_t bytes) {
   MESH_TRY(fresh, make_segment(header, bytes));
   ControlRecord next = control();
   if (batch.hard_state) next.hard_state = *batch.hard_state;
+  if (batch.mark_damage) next.damaged_through = std::max({next.damaged_through, end_.last.index, raft::Index(1)});
   next.base = *batch.reset;
   const std::uint64_t first_before = next.first_segment;
   next.first_segment = next.last_segment = fresh.header.segment;
