@@ -128,6 +128,8 @@ Result<SegmentHeader> decode_segment_header(ByteView page) {
   header.previous_checksum = in.be64();
   header.previous.index = raft::Index(in.be64());
   header.previous.term = raft::Term(in.be64());
+  if (std::max({header.segment, header.first_batch, header.previous_batch, header.previous.index.value()}) > kLogNumberMax)
+    return error(Code::Corrupt, "numbers beyond any log");
   return header;
 }
 
@@ -146,6 +148,7 @@ std::optional<SyncedMarker> decode_marker(ByteView page) {
   SyncedMarker marker;
   marker.batch = in.be64();
   marker.last_index = raft::Index(in.be64());
+  if (marker.batch > kLogNumberMax || marker.last_index.value() > kLogNumberMax) return std::nullopt;
   return marker;
 }
 
@@ -187,7 +190,9 @@ std::optional<RecordHeader> peek_record(ByteView bytes) {
   header.type = static_cast<RecordType>(byte_at(44));
   header.kind = byte_at(45);
   header.ends_batch = byte_at(46) == 1;
-  if (header.length > kRecordPayloadBytesMax) return std::nullopt;
+  const bool plausible = header.batch <= kLogNumberMax && header.index.value() <= kLogNumberMax &&
+                         header.term.value() <= kLogNumberMax && header.length <= kRecordPayloadBytesMax;
+  if (!plausible) return std::nullopt;
   return header;
 }
 

@@ -23,6 +23,8 @@ inline constexpr std::size_t kRecordHeaderBytes = 48;
 inline constexpr std::size_t kRecordAlignment = 8;
 inline constexpr std::size_t kRecordPayloadBytesMax = 16u << 20;          // a longer length field is not a record
 
+inline constexpr std::uint64_t kLogNumberMax = 1ull << 62;                // of batches, indexes, terms: leaves room to count on
+
 inline constexpr std::string_view kControlFileName = "control";
 inline constexpr std::string_view kMarkerFileName = "synced";
 inline constexpr std::string_view kSpareFileName = "spare.tmp";
