@@ -27,6 +27,8 @@ class HttpApi final : public net::HttpHandler {
 
   // A newer view; REQUIRED once before the first request is answered with other than 500. Wakes blocking reads.
   void publish(AgentViewPtr view);
+  // Before Http1Server::stop(): lets go of whoever waits, so that the drain need not wait for them.
+  void release_waiting() { reads_.finish_all(); }
 
   BodyPlan body_plan(const net::HttpRequest& request) override;
   void handle(net::HttpRequest request, const net::HttpPeer& peer,

@@ -190,13 +190,29 @@ SharedReads::Read SharedReads::take(ReadId id) {
   return read;
 }
 
+bool SharedReads::waits_for_change(const Read& read) const {
+  const auto group = groups_.find(read.group);
+  return group != groups_.end() && group->second.contains(read.id);
+}
+
+void SharedReads::finish_all() {
+  while (!deadlines_.empty()) {
+    const ReadId id = deadlines_.begin()->second;
+    if (waits_for_change(reads_.at(id))) {
+      answer(id, 0);
+    } else {
+      fail(id, error(Code::Unavailable, "the agent is stopping"));
+    }
+  }
+  arm();
+}
+
 void SharedReads::on_deadline() {
   const MonoTime now = parts_.loop.now();
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
     const ReadId id = deadlines_.begin()->second;
     const Read& read = reads_.at(id);
-    const auto group = groups_.find(read.group);
-    if (group != groups_.end() && group->second.contains(id)) {
+    if (waits_for_change(read)) {
       answer(id, 0);
     } else if (!read.barrier_done || !view_->replica_ready) {
       fail(id, no_catalog());

@@ -37,6 +37,8 @@ class SharedReads {
   void start(const Route& route, Target target, AgentViewPtr view, std::unique_ptr<net::HttpExchange> exchange);
   // A newer view: answers whom it wakes.
   void on_view(const AgentViewPtr& view);
+  // Answers everything that waits: blocking reads as if their wait were over, the others with Unavailable.
+  void finish_all();
 
   [[nodiscard]] std::size_t waiting() const { return reads_.size(); }
 
@@ -63,6 +65,7 @@ class SharedReads {
   void fail(ReadId id, const Error& error);
   void wake_group(const std::string& group);
   Read take(ReadId id);
+  [[nodiscard]] bool waits_for_change(const Read& read) const;
   void on_deadline();
   void arm();
 

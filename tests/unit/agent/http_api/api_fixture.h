@@ -72,6 +72,7 @@ class ApiFixture final : public AgentControl {
   std::uint64_t barrier_index = 0;       // 0: the catalog's
   MetricRegistry metrics;
 
+  void release_waiting() { api_->release_waiting(); }
   [[nodiscard]] std::size_t waiting() const { return api_->waiting_reads(); }
 
  private:

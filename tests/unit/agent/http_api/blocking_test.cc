@@ -91,6 +91,21 @@ TEST_CASE("a client that goes away stops waiting") {
   EXPECT(at.wait([&] { return at.waiting() == 0; }));
 }
 
+TEST_CASE("an agent that stops lets go of those who wait") {
+  ApiFixture at;
+  at.put_example();
+  const auto index = index_of(at, "/v1/catalog/nodes");
+  const auto changed = at.start(blocking("/v1/catalog/nodes", index));
+  at.barrier_index = at.catalog.index() + 10;
+  REQUIRE(at.wait([&] { return at.waiting() == 1; }));
+  const auto behind = at.start("/v1/catalog/services");
+  REQUIRE(at.wait([&] { return at.waiting() == 2; }));
+  at.release_waiting();
+  REQUIRE(at.wait([&] { return changed->done && behind->done; }));
+  EXPECT_EQ(behind->response->status, 500);
+  EXPECT_EQ(at.waiting(), 0U);
+}
+
 TEST_CASE("a stale blocking query goes on without servers") {
   ApiFixture at;
   at.put_example();
