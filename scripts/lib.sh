@@ -106,6 +106,13 @@ configure() {
   }
 }
 
+# release FOLDER OPTION...: the same for optimised programs.
+release() {
+  local folder=$1
+  shift
+  configure "$folder" gcc g++ -Dbuildtype=release -Doptimization=3 -Db_sanitize=none -Ddcheck=false "$@"
+}
+
 # build FOLDER [TARGET...]: quiet unless it fails; then the first errors. The whole log is FOLDER.build.log.
 build() {
   local folder=$1

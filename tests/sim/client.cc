@@ -71,6 +71,7 @@ void Client::begin() {
   if (request.kind == OpKind::Cas) command.expected = last_shown_;
   history_number_ = history_.call({.client = host_, .kind = request.kind, .key = command.key, .value = command.value,
                                    .expected = command.expected});
+  TRACE(queue_, "request {}: {}", number_, describe(history_.operations()[history_number_]));
   open_ = request;
   tries_ = 0;
   send();
@@ -106,8 +107,8 @@ void Client::on_reply(const ClientReply& reply) {
   if (!open_ || reply.number != open_->command.number) return;
   switch (reply.status) {
     case ReplyStatus::Done:
-      TRACE(queue_, "client {} request {}: done, {} {}", host_, reply.number, reply.value, reply.swapped);
       history_.answer(history_number_, reply.value, reply.swapped);
+      TRACE(queue_, "request {}: {}", reply.number, describe(history_.operations()[history_number_]));
       if (open_->kind == OpKind::Read) last_shown_ = reply.value;
       finish();
       return;

@@ -54,6 +54,7 @@ class Client {
 
   void start();
   void stop() { stopped_ = true; }  // after the request that is open now
+  [[nodiscard]] bool idle() const { return !open_; }
   void on_reply(const ClientReply& reply);
 
  private:

@@ -16,6 +16,8 @@ void FaultInjector::start() {
   repeat(profile_.pause_every, &FaultInjector::pause);
   repeat(profile_.partition_every, &FaultInjector::partition);
   repeat(profile_.clock_jump_every, &FaultInjector::jump_clock);
+  repeat(profile_.disk_full_every, &FaultInjector::fill_disk);
+  repeat(profile_.sync_error_every, &FaultInjector::break_sync);
   repeat(profile_.member_change_every, &FaultInjector::change_members);
   repeat(profile_.transfer_every, &FaultInjector::transfer);
 }
@@ -25,6 +27,7 @@ void FaultInjector::stop() {
   network_.mend_all();
   for (HostId host = 0; host < target_.servers(); ++host) {
     target_.end_pause(host);
+    target_.fill_disk(host, false);
     if (!target_.up(host)) target_.start(host);
   }
 }
@@ -54,6 +57,7 @@ void FaultInjector::crash_one(HostId host, bool power_lost) {
   if (!target_.up(host)) return;
   TRACE(queue_, "fault: {} {}", power_lost ? "power lost at" : "crash", host);
   target_.crash(host, power_lost);
+  if (rng_.chance_ppm(profile_.rot_ppm)) target_.rot(host);
   queue_.after(rng_.between(Duration(0), profile_.down_max), [this, host] {
     if (!target_.up(host)) target_.start(host);
   });
@@ -72,6 +76,19 @@ void FaultInjector::jump_clock() {
   const Duration forward = rng_.between(milliseconds(1), profile_.clock_jump_max);
   TRACE(queue_, "fault: clock of {} jumps {} ms", host, to_millis(forward));
   target_.jump_clock(host, forward);
+}
+
+void FaultInjector::fill_disk() {
+  const HostId host = draw_victim();
+  TRACE(queue_, "fault: the disk of {} is full", host);
+  target_.fill_disk(host, true);
+  queue_.after(rng_.between(milliseconds(1), profile_.disk_full_max), [this, host] { target_.fill_disk(host, false); });
+}
+
+void FaultInjector::break_sync() {
+  const HostId host = draw_victim();
+  TRACE(queue_, "fault: the next sync of {} fails", host);
+  target_.break_next_sync(host);
 }
 
 void FaultInjector::partition() {

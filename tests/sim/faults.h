@@ -21,6 +21,9 @@ class FaultTarget {
   virtual void pause(HostId host, Duration duration) = 0;       // REQUIRES up(host)
   virtual void end_pause(HostId host) = 0;
   virtual void jump_clock(HostId host, Duration forward) = 0;
+  virtual void fill_disk(HostId host, bool full) = 0;
+  virtual void break_next_sync(HostId host) = 0;
+  virtual void rot(HostId host) = 0;                            // REQUIRES !up(host); spares it if another one is damaged
   virtual void change_members() = 0;
   virtual void transfer_leadership() = 0;
   [[nodiscard]] virtual HostId likely_leader() const = 0;       // a favourite victim
@@ -31,7 +34,7 @@ class FaultInjector {
   FaultInjector(EventQueue& queue, Network& network, FaultTarget& target, Rng rng, const FaultProfile& profile);
 
   void start();
-  // No fault strikes after this; links are mended, pauses end, servers that are down are started.
+  // No fault strikes after this; links are mended, pauses end, disks have room, servers that are down are started.
   void stop();
 
  private:
@@ -41,6 +44,8 @@ class FaultInjector {
   void pause();
   void partition();
   void jump_clock();
+  void fill_disk();
+  void break_sync();
   void change_members() { target_.change_members(); }
   void transfer() { target_.transfer_leadership(); }
 

@@ -19,12 +19,14 @@ class History {
     operations_.push_back(op);
     return operations_.size() - 1;
   }
-  // `shown` is a read's value; `swapped` a compare-and-set's success.
+  // `shown` is the value that a read, or a refused compare-and-set, found; `swapped` a compare-and-set's success.
   void answer(std::size_t number, std::uint64_t shown, bool swapped) {
     Operation& op = operations_[number];
     op.answered = ++instant_;
     if (op.kind == OpKind::Read) op.value = shown;
     op.swapped = swapped;
+    op.shows = op.kind == OpKind::Cas && !swapped;
+    op.shown = op.shows ? shown : 0;
     ++answered_total_;
   }
   [[nodiscard]] const std::vector<Operation>& operations() const { return operations_; }

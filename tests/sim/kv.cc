@@ -49,8 +49,8 @@ Result<KvCommand> decode_kv_command(ByteView bytes) {
 }
 
 Result<KvResult> decode_kv_result(ByteView bytes) {
-  if (bytes.size() != 1) return error(Code::Corrupt, "result of {} bytes", bytes.size());
-  return KvResult{(bytes[0] & kKnownBit) != 0, (bytes[0] & kSwappedBit) != 0};
+  if (bytes.size() != 9) return error(Code::Corrupt, "result of {} bytes", bytes.size());
+  return KvResult{(bytes[0] & kKnownBit) != 0, (bytes[0] & kSwappedBit) != 0, read_be64(bytes.substr(1))};
 }
 
 raft::ApplyResult KvMachine::apply(raft::Index index, ByteView payload) {
@@ -59,6 +59,7 @@ raft::ApplyResult KvMachine::apply(raft::Index index, ByteView payload) {
   raft::ApplyResult out;
   const KvResult result = apply(*command, out.rows);
   out.result.push_back(static_cast<char>((result.known ? kKnownBit : 0) | (result.swapped ? kSwappedBit : 0)));
+  append_be64(out.result, result.shown);
   return out;
 }
 
@@ -66,7 +67,7 @@ KvResult KvMachine::apply(const KvCommand& command, std::vector<raft::RowWrite>&
   Session& session = sessions_[command.client];
   if (!MESH_MUTANT(RepeatsAppliedTwice)) {
     if (command.number < session.number) return KvResult{.known = false};
-    if (command.number == session.number) return KvResult{.swapped = session.swapped};
+    if (command.number == session.number) return KvResult{.swapped = session.swapped, .shown = session.shown};
   }
   std::uint64_t& cell = registers_[command.key];
   const bool swapped = command.kind == OpKind::Write || cell == command.expected;
@@ -74,12 +75,14 @@ KvResult KvMachine::apply(const KvCommand& command, std::vector<raft::RowWrite>&
     cell = command.value;
     rows.push_back({kRegisters, be64(command.key), be64(command.value)});
   }
-  session = Session{command.number, swapped};
-  if (MESH_MUTANT(SessionsNotInTables)) return KvResult{.swapped = swapped};
+  session = Session{command.number, swapped, cell};
+  const KvResult result{.swapped = swapped, .shown = cell};
+  if (MESH_MUTANT(SessionsNotInTables)) return result;
   Bytes value = be64(command.number);
   value.push_back(swapped ? 1 : 0);
+  append_be64(value, cell);
   rows.push_back({kSessions, be64(command.client), std::move(value)});
-  return KvResult{.swapped = swapped};
+  return result;
 }
 
 std::uint64_t KvMachine::read(std::uint64_t key) const {
@@ -97,8 +100,9 @@ Status KvMachine::load(const raft::Row& row) {
     registers_[read_be64(row.key)] = read_be64(row.value);
     return {};
   }
-  if (row.table == kSessions && row.key.size() == 8 && row.value.size() == 9) {
-    sessions_[read_be64(row.key)] = Session{read_be64(row.value), row.value[8] != 0};
+  if (row.table == kSessions && row.key.size() == 8 && row.value.size() == 17) {
+    sessions_[read_be64(row.key)] =
+        Session{read_be64(row.value), row.value[8] != 0, read_be64(ByteView(row.value).substr(9))};
     return {};
   }
   return error(Code::Corrupt, "row {} of table {}: {} bytes", to_hex(row.key), row.table, row.value.size());

@@ -30,6 +30,7 @@ struct KvCommand {
 struct KvResult {
   bool known = true;  // false: the client has sent later requests, this one's outcome is forgotten
   bool swapped = false;
+  std::uint64_t shown = kAbsent;  // not swapped: what the register holds
 };
 [[nodiscard]] Result<KvResult> decode_kv_result(ByteView bytes);
 
@@ -52,6 +53,7 @@ class KvMachine final : public raft::StateMachine {
   struct Session {
     std::uint64_t number = 0;
     bool swapped = false;
+    std::uint64_t shown = kAbsent;
     friend bool operator==(const Session&, const Session&) = default;
   };
   KvResult apply(const KvCommand& command, std::vector<raft::RowWrite>& rows);

@@ -53,7 +53,7 @@ std::optional<std::uint64_t> step(const Placed& placed, std::uint64_t state) {
       return op.value;
     case OpKind::Cas:
       if (!placed.outcome_known) return state == op.expected ? op.value : state;
-      if (op.swapped != (state == op.expected)) return std::nullopt;
+      if (op.swapped != (state == op.expected) || (op.shows && op.shown != state)) return std::nullopt;
       return op.swapped ? op.value : state;
   }
   return std::nullopt;
@@ -83,7 +83,8 @@ Seen look_at(const std::vector<const Operation*>& ops) {
     if (op->answered == kUnanswered) continue;
     if (op->kind == OpKind::Read) shown(op->value, op->answered);
     if (op->kind == OpKind::Cas && op->swapped) shown(op->expected, op->answered);
-    if (op->kind == OpKind::Cas && !op->swapped) {
+    if (op->kind == OpKind::Cas && op->shows) shown(op->shown, op->answered);
+    if (op->kind == OpKind::Cas && !op->swapped && !op->shows) {
       seen.last_failed_cas = std::max(seen.last_failed_cas, op->answered);
     }
   }

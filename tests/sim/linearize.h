@@ -7,6 +7,7 @@
 // operations done is not searched again. Two additions: an operation that cannot change the register goes next as
 // soon as it fits and is never tried elsewhere (moving it forward cannot hurt the others), and an operation without an
 // answer ends, where its value is unique, at the first answer that shows its value.
+// Histories whose refused compare-and-sets show the value are judged fastest: what nobody saw is then left out.
 //
 // Pure functions over values, any thread. Time: O(operations x concurrency) for good histories.
 #pragma once
@@ -32,6 +33,8 @@ struct Operation {
   std::uint64_t key = 0;
   std::uint64_t value = 0;     // Read: the answer; Write, Cas: the new value
   std::uint64_t expected = 0;  // Cas
+  bool shows = false;          // Cas: the answer also told the register's value, `shown`
+  std::uint64_t shown = 0;
   std::uint64_t called = 0;
   std::uint64_t answered = kUnanswered;  // then `swapped` and a Read's `value` mean nothing
 };

@@ -42,7 +42,18 @@ FaultProfile draw_faults(Rng& rng) {
     out.clock_jump_every = rng.between(milliseconds(500), seconds(10));
     out.clock_jump_max = rng.between(milliseconds(10), seconds(5));
   }
+  if (rng.chance_ppm(333'333)) {
+    out.disk_full_every = rng.between(milliseconds(500), seconds(8));
+    out.disk_full_max = rng.between(milliseconds(50), seconds(3));
+  }
+  if (rng.chance_ppm(333'333)) out.sync_error_every = rng.between(milliseconds(500), seconds(8));
   if (rng.chance_ppm(kTwoThirds)) out.member_change_every = rng.between(milliseconds(200), seconds(5));
+  if (rng.chance_ppm(250'000)) {
+    // Damage is promised to be harmless on a minority, so nothing else may take a copy of the log away meanwhile.
+    out.rot_ppm = up_to_ppm(rng, 500'000);
+    out.member_change_every = Duration(0);
+    out.sync_error_every = Duration(0);
+  }
   if (rng.chance_ppm(kTwoThirds)) out.transfer_every = rng.between(milliseconds(300), seconds(8));
   return out;
 }
@@ -77,8 +88,10 @@ ByteCount draw_bytes(Rng& rng, std::uint64_t low, std::uint64_t high) { return B
 // Limits small enough to be met all the time; what they bound must work at any size.
 raft::CoreOptions draw_core(Rng& rng) {
   raft::CoreOptions out;
-  if (rng.chance_ppm(kTwoThirds)) out.compact_bytes = draw_bytes(rng, 2'000, 60'000);
-  if (rng.chance_ppm(kTwoThirds)) out.compact_tail_bytes = draw_bytes(rng, 0, out.compact_bytes.value() / 2);
+  if (rng.chance_ppm(kTwoThirds)) {
+    out.compact_bytes = draw_bytes(rng, 2'000, 60'000);
+    out.compact_tail_bytes = draw_bytes(rng, 0, out.compact_bytes.value() / 2);
+  }
   if (rng.chance_ppm(kTwoThirds)) out.append_bytes_max = draw_bytes(rng, 100, 50'000);
   if (rng.chance_ppm(kTwoThirds)) out.memory_bytes_max = draw_bytes(rng, 1'000, 50'000);
   if (rng.chance_ppm(kTwoThirds)) out.inflight_messages_max = static_cast<std::uint32_t>(rng.between(1, 16));
@@ -93,6 +106,7 @@ DriverProfile draw_driver(Rng& rng) {
   if (rng.chance_ppm(500'000)) out.gather_max = rng.between(Duration(0), milliseconds(5));
   out.flush_every = rng.between(milliseconds(10), milliseconds(1'000));
   out.apply_entries_max = rng.chance_ppm(500'000) ? rng.between(1, 20) : 1'000;
+  out.segment_bytes = 4096 * rng.between(2, 32);
   out.chunk_bytes = rng.between(30, 2'000);
   if (rng.chance_ppm(500'000)) out.fail_ppm = up_to_ppm(rng, 100'000);
   if (rng.chance_ppm(500'000)) out.lease_read_ppm = up_to_ppm(rng, 1'000'000);
@@ -123,7 +137,10 @@ Profile draw_profile(Rng& rng) {
   out.spares = static_cast<HostId>(rng.below(3));
   out.core = draw_core(rng);
   if (rng.below(16) == 0) {
+    out.calm = true;
     out.network = calm_network();
+    out.load.answer_timeout = seconds(2);
+    out.load.tries_max = 1'000;
     return out;
   }
   out.network = draw_network(rng);
@@ -148,6 +165,9 @@ std::string describe(const Profile& p) {
   out += every("pause", p.faults.pause_every, p.faults.pause_max);
   out += every("partition", p.faults.partition_every, p.faults.partition_max);
   out += every("clock jump", p.faults.clock_jump_every, p.faults.clock_jump_max);
+  out += every("full disk", p.faults.disk_full_every, p.faults.disk_full_max);
+  out += every("sync error", p.faults.sync_error_every, Duration(0));
+  if (p.faults.rot_ppm != 0) out += fmt::format(", rot {} ppm", p.faults.rot_ppm);
   out += every("member change", p.faults.member_change_every, Duration(0));
   out += every("transfer", p.faults.transfer_every, Duration(0));
   return out;

@@ -25,6 +25,10 @@ struct FaultProfile {
   Duration partition_max{};
   Duration clock_jump_every{};
   Duration clock_jump_max{};
+  Duration disk_full_every{};
+  Duration disk_full_max{};
+  Duration sync_error_every{};
+  std::uint32_t rot_ppm = 0;  // chance of a crash to leave a flipped bit in the log, while all others are whole
   Duration member_change_every{};
   Duration transfer_every{};
 };
@@ -45,11 +49,13 @@ struct DriverProfile {
   Duration flush_every = milliseconds(300);
   std::uint64_t apply_entries_max = 1000;  // in one part
   std::uint64_t chunk_bytes = 1000;        // of a snapshot
+  std::uint64_t segment_bytes = 256 * 1024;
   std::uint32_t fail_ppm = 0;              // a snapshot step or a load of entries fails
   std::uint32_t lease_read_ppm = 0;        // reads served by the lease where it is valid
 };
 
 struct Profile {
+  bool calm = false;  // no fault of any kind: one leader for the whole run, every request answered
   HostId servers = 3;
   HostId clients = 4;
   Duration faults_for = seconds(20);

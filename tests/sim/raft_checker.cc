@@ -41,15 +41,17 @@ void RaftChecker::Shadow::write(const raft::PersistBatch& batch) {
 }
 
 void RaftChecker::on_recovered(HostId host, const raft::RecoveredState& recovered,
-                               const raft::PersistBatch* in_flight) {
+                               const raft::PersistBatch* in_flight, bool rotten) {
   const raft::RecoveredLog& log = recovered.log;
-  Shadow found{log.hard_state, log.base.position.index, {}};
+  const auto& snapshot = recovered.tables.snapshot;
+  Shadow found{log.hard_state, log.base.position.index, snapshot ? snapshot->position.index : raft::Index(0), {}};
   for (const raft::Entry& entry : log.entries) {
     if (entry.index != found.last() + 1) violation("server {}: recovered log has a gap at {}", host, entry.index.value());
     found.entries.push_back({entry.term, hash_of(entry)});
   }
-  check_recovered_log(host, found, in_flight);
-  if (log.damaged) violation("server {}: recovered log is called damaged, but nothing was", host);
+  rot_seen_ = rot_seen_ || rotten;
+  if (!log.damaged) check_recovered_log(host, found, in_flight);
+  if (log.damaged && !rotten) violation("server {}: recovered log is called damaged, but nothing was", host);
   shadows_[host] = std::move(found);
   seen_commit_[host] = raft::Index(0);
   seen_applied_[host] = recovered.tables.applied;
@@ -112,8 +114,11 @@ void RaftChecker::check_leader(HostId host, const Before& before, const raft::Co
 }
 
 void RaftChecker::check_batch(HostId host, const raft::Core& core, const raft::PersistBatch& batch) {
-  if (batch.truncate_from && *batch.truncate_from <= committed() && *batch.truncate_from <= seen_commit_[host]) {
-    violation("server {} cuts its log from {}, committed is {}", host, batch.truncate_from->value(), committed().value());
+  if (batch.truncate_from && !batch.reset && *batch.truncate_from <= committed()) {
+    const Written* cut = shadows_[host].at(*batch.truncate_from);
+    if (cut != nullptr && cut->term == committed_[batch.truncate_from->value()]) {
+      violation("server {} cuts off entry {}, which is committed", host, batch.truncate_from->value());
+    }
   }
   for (const raft::Entry& entry : batch.entries) {
     const raft::Index before = entry.index - 1;
@@ -136,7 +141,7 @@ void RaftChecker::check_promises(HostId host, const raft::Message& message) cons
     if (!kept) violation("server {} gives a vote in term {} that is not durable", host, message.term.value());
   }
   if (const auto* append = std::get_if<raft::AppendResponse>(&message.body);
-      append && !append->rejected && append->index > disk.last()) {
+      append && !append->rejected && append->index > std::max(disk.last(), disk.installed) && disk.hard_state.term == message.term) {
     violation("server {} acknowledges entry {}, durable is {}", host, append->index.value(), disk.last().value());
   }
 }
@@ -166,11 +171,12 @@ void RaftChecker::check_commit(HostId host, const Before& before, const raft::Co
 }
 
 void RaftChecker::check_quorum_holds(HostId leader, const raft::Core& core, raft::Index index, raft::Term term) const {
+  if (rot_seen_) return;
   const auto& voters = core.configuration().voters;
   const auto holds = [&](raft::ServerId id) {
     const Shadow& disk = shadows_[host_of(id)];
     const Written* entry = disk.at(index);
-    return index <= disk.base || (entry != nullptr && entry->term == term);
+    return index <= std::max(disk.base, disk.installed) || (entry != nullptr && entry->term == term);
   };
   const auto count = std::count_if(voters.begin(), voters.end(), holds);
   if (static_cast<std::size_t>(count) * 2 <= voters.size()) {
@@ -196,6 +202,7 @@ void RaftChecker::on_installed(HostId host, raft::Index applied) {
     violation("server {} goes back from applied {} to a snapshot of {}", host, seen_applied_[host].value(), applied.value());
   }
   seen_applied_[host] = applied;
+  shadows_[host].installed = applied;
 }
 
 }  // namespace mesh::sim

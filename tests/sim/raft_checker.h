@@ -31,8 +31,9 @@ class RaftChecker {
  public:
   explicit RaftChecker(HostId servers) : shadows_(servers), seen_commit_(servers), seen_applied_(servers) {}
 
-  // A store was opened; `in_flight` is the batch that the crash interrupted, if any.
-  void on_recovered(HostId host, const raft::RecoveredState& recovered, const raft::PersistBatch* in_flight);
+  // A store was opened; `in_flight` is the batch that the crash interrupted, if any. A log that rotted while the server
+  // was down may have lost entries, if it says so.
+  void on_recovered(HostId host, const raft::RecoveredState& recovered, const raft::PersistBatch* in_flight, bool rotten);
   void on_durable(HostId host, const raft::PersistBatch& batch);
 
   struct Before {
@@ -58,6 +59,7 @@ class RaftChecker {
   struct Shadow {
     raft::HardState hard_state;
     raft::Index base;
+    raft::Index installed;         // the tables hold a snapshot of this durably, whatever the log says yet
     std::vector<Written> entries;  // the first has index base + 1
 
     [[nodiscard]] raft::Index last() const { return base + entries.size(); }
@@ -77,6 +79,7 @@ class RaftChecker {
   void check_quorum_holds(HostId leader, const raft::Core& core, raft::Index index, raft::Term term) const;
 
   std::vector<Shadow> shadows_;
+  bool rot_seen_ = false;  // what was acknowledged may be gone: commits are no longer counted on the disks
   std::vector<raft::Index> seen_commit_;
   std::vector<raft::Index> seen_applied_;
   std::unordered_map<std::uint64_t, raft::ServerId> leaders_;  // by term

@@ -73,6 +73,16 @@ TEST_CASE("a write that nobody saw may explain a refused compare-and-set") {
   EXPECT(verdict({write(1, 1, 2), cas(1, 2, false, 4, 5), write(5, 6, kUnanswered)}) == Verdict::Violation);
 }
 
+TEST_CASE("a refused compare-and-set that shows the value counts as a read of it") {
+  Operation refused = cas(1, 2, false, 4, 5);
+  refused.shows = true;
+  refused.shown = 5;
+  EXPECT(verdict({write(1, 1, 2), write(5, 3, kUnanswered), refused}) == Verdict::Linearizable);
+  EXPECT(verdict({write(1, 1, 2), write(5, 6, kUnanswered), refused}) == Verdict::Violation);
+  refused.shown = 6;
+  EXPECT(verdict({write(1, 1, 2), write(5, 3, kUnanswered), refused}) == Verdict::Violation);
+}
+
 TEST_CASE("an unanswered compare-and-set whose value was read must have won") {
   EXPECT(verdict({cas(kAbsent, 1, false, 1, kUnanswered), read(1, 2, 3)}) == Verdict::Linearizable);
   EXPECT(verdict({write(4, 1, 2), cas(kAbsent, 1, false, 3, kUnanswered), read(1, 4, 5)}) == Verdict::Violation);

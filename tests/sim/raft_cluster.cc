@@ -1,0 +1,236 @@
+#include "tests/sim/raft_cluster.h"
+
+#include <utility>
+
+#include "tests/sim/outcome.h"
+
+namespace mesh::sim {
+namespace {
+
+constexpr Duration kLeaderWithin = seconds(5);     // after the last fault
+constexpr Duration kProgressWithin = seconds(5);   // after there is a leader, for every client
+constexpr Duration kConvergeWithin = seconds(10);  // after the load ends
+constexpr Duration kLook = milliseconds(5);
+
+raft::Configuration founders_of(HostId servers) {
+  raft::Configuration out;
+  for (HostId host = 0; host < servers; ++host) out.voters.push_back(id_of(host));
+  return out;
+}
+
+}  // namespace
+
+RaftCluster::RaftCluster(std::uint64_t seed)
+    : seed_(seed), rng_(seed), profile_(draw_profile(rng_)),
+      network_(queue_, rng_.fork(), profile_.network, servers() + profile_.clients,
+               [this](HostId from, HostId to, Bytes message) { deliver(from, to, std::move(message)); }),
+      checker_(servers()), faults_(queue_, network_, *this, rng_.fork(), profile_.faults) {
+  const Surroundings around{queue_, network_, checker_, profile_};
+  for (HostId host = 0; host < servers(); ++host) {
+    const HostId founders = host < profile_.servers ? profile_.servers : 0;
+    servers_.push_back(std::make_unique<Server>(around, host, rng_.fork(), founders_of(founders)));
+  }
+  for (HostId i = 0; i < profile_.clients; ++i) {
+    clients_.push_back(
+        std::make_unique<Client>(queue_, network_, history_, rng_.fork(), servers() + i, servers(), profile_.load));
+  }
+}
+
+RunReport RaftCluster::run() {
+  TRACE(queue_, "seed {}: {}", seed_, describe(profile_));
+  start_all();
+  faults_.start();
+  queue_.run_until(queue_.now() + profile_.faults_for);
+  heal();
+  RunReport report{.seed = seed_};
+  report.leader_after = await_leader();
+  await_progress();
+  for (const auto& client : clients_) client->stop();
+  report.converged_after = await_convergence();
+  check_equal_state();
+  check_history();
+  if (profile_.calm) check_good_weather();
+  report.virtual_time = queue_.now().time_since_epoch();
+  report.actions_total = queue_.actions_total();
+  report.messages_total = network_.delivered_total();
+  report.operations_total = history_.operations().size();
+  report.answered_total = history_.answered_total();
+  report.committed_total = checker_.committed().value();
+  report.leaders_total = checker_.leaders_total();
+  return report;
+}
+
+void RaftCluster::start_all() {
+  for (HostId host = 0; host < servers(); ++host) {
+    queue_.after(rng_.between(Duration(0), milliseconds(50)), [this, host] {
+      if (!up(host)) start(host);
+    });
+  }
+  for (const auto& client : clients_) client->start();
+}
+
+void RaftCluster::heal() {
+  TRACE(queue_, "the faults end: {}", describe_servers());
+  profile_.disk = DiskProfile{};
+  profile_.driver.fail_ppm = 0;
+  network_.set_profile(calm_network());
+  faults_.stop();
+}
+
+Duration RaftCluster::await_leader() {
+  const MonoTime from = queue_.now();
+  while (leader() == nullptr) {
+    queue_.run_until(queue_.now() + kLook);
+    if (queue_.now() - from > kLeaderWithin) violation("no leader after the faults ended: {}", describe_servers());
+  }
+  return queue_.now() - from;
+}
+
+void RaftCluster::await_progress() {
+  const MonoTime from = queue_.now();
+  const std::uint64_t answered = history_.answered_total();
+  const std::uint64_t wanted = answered + 2 * clients_.size();
+  while (history_.answered_total() < wanted) {
+    queue_.run_until(queue_.now() + kLook);
+    if (queue_.now() - from > kProgressWithin) {
+      violation("clients got {} answers after the faults ended, wanted {}: {}", history_.answered_total() - answered,
+                wanted - answered, describe_servers());
+    }
+  }
+}
+
+Duration RaftCluster::await_convergence() {
+  const MonoTime from = queue_.now();
+  while (!converged()) {
+    queue_.run_until(queue_.now() + kLook);
+    if (queue_.now() - from > kConvergeWithin) violation("no convergence: {}", describe_servers());
+  }
+  return queue_.now() - from;
+}
+
+// The leader of the highest term that has committed in its term, if it knows its configuration as committed.
+const raft::Core* RaftCluster::leader() const {
+  const raft::Core* best = nullptr;
+  for (const auto& server : servers_) {
+    const raft::Core* core = server->core();
+    if (core == nullptr || core->role() != raft::Role::Leader) continue;
+    if (best == nullptr || core->term() > best->term()) best = core;
+  }
+  if (best == nullptr || best->term_at(best->commit()) != best->term()) return nullptr;
+  return best;
+}
+
+bool RaftCluster::converged() const {
+  for (const auto& client : clients_) {
+    if (!client->idle()) return false;
+  }
+  const raft::Core* lead = leader();
+  if (lead == nullptr || lead->commit() != lead->last().index || !lead->configuration_committed()) return false;
+  for (const auto& server : servers_) {
+    const raft::Core* core = server->core();
+    if (core == nullptr) return false;
+    if (lead->configuration().contains(core->self()) && core->applied() != lead->commit()) return false;
+  }
+  return true;
+}
+
+void RaftCluster::check_equal_state() const {
+  const raft::Core* lead = leader();
+  const KvMachine* reference = servers_[host_of(lead->self())]->machine();
+  for (const auto& server : servers_) {
+    if (!lead->configuration().contains(server->core()->self())) continue;
+    if (!server->machine()->same_state(*reference)) {
+      violation("servers {} and {} applied the same entries and differ", host_of(lead->self()),
+                host_of(server->core()->self()));
+    }
+  }
+}
+
+void RaftCluster::check_history() const {
+  const Judgement judgement = judge(history_.operations());
+  if (judgement.verdict != Verdict::Linearizable) violation("history: {}", judgement.why);
+}
+
+void RaftCluster::check_good_weather() const {
+  if (checker_.leaders_total() != 1) violation("{} leaders without any fault", checker_.leaders_total());
+  const std::uint64_t unanswered = history_.operations().size() - history_.answered_total();
+  if (unanswered != 0) violation("{} requests unanswered without any fault", unanswered);
+}
+
+void RaftCluster::deliver(HostId from, HostId to, Bytes message) {
+  if (to < servers()) {
+    servers_[to]->on_packet(from, std::move(message));
+    return;
+  }
+  const auto reply = decode_client_reply(message);
+  CHECK(reply.ok(), "{}", reply.error().message);
+  clients_[to - servers()]->on_reply(*reply);
+}
+
+HostId RaftCluster::likely_leader() const {
+  HostId best = 0;
+  raft::Term best_term;
+  for (HostId host = 0; host < servers(); ++host) {
+    const raft::Core* core = servers_[host]->core();
+    if (core == nullptr || core->role() != raft::Role::Leader || core->term() < best_term) continue;
+    best = host;
+    best_term = core->term();
+  }
+  return best;
+}
+
+// One damaged server at a time, in clusters that can lose one: the promise is for a minority.
+void RaftCluster::rot(HostId host) {
+  if (profile_.servers < 3) return;
+  for (const auto& server : servers_) {
+    if (server->rotten()) return;
+  }
+  servers_[host]->rot();
+}
+
+// Tends to the number of voters that the run began with; which servers they are wanders.
+void RaftCluster::change_members() {
+  const HostId host = likely_leader();
+  const raft::Core* core = servers_[host]->core();
+  if (core == nullptr) return;
+  const raft::Configuration& now = core->configuration();
+  const raft::ServerId subject = id_of(static_cast<HostId>(rng_.below(servers())));
+  raft::MembershipChange change{raft::MembershipChange::Kind::AddLearner, subject};
+  if (now.is_learner(subject)) {
+    change.kind = rng_.below(5) == 0 ? raft::MembershipChange::Kind::Remove : raft::MembershipChange::Kind::Promote;
+  } else if (now.is_voter(subject)) {
+    if (now.voters.size() < profile_.servers && rng_.below(2) == 0) return;
+    change.kind = rng_.below(3) == 0 ? raft::MembershipChange::Kind::Demote : raft::MembershipChange::Kind::Remove;
+  }
+  TRACE(queue_, "members: server {} is asked for change {} of {}", host, static_cast<int>(change.kind), host_of(subject));
+  servers_[host]->change_membership(change);
+}
+
+void RaftCluster::transfer_leadership() {
+  const HostId host = likely_leader();
+  if (!up(host)) return;
+  const std::uint64_t target = rng_.below(servers() + 1);
+  TRACE(queue_, "transfer: server {} is asked to hand over to {}", host, target);
+  servers_[host]->transfer(raft::ServerId(target));
+}
+
+std::string RaftCluster::describe_servers() const {
+  std::string out;
+  for (HostId host = 0; host < servers(); ++host) {
+    const raft::Core* core = servers_[host]->core();
+    if (core == nullptr) {
+      out += fmt::format("\n  server {}: down", host);
+      continue;
+    }
+    std::string voters;
+    for (const raft::ServerId id : core->configuration().voters) voters += fmt::format(" {}", host_of(id));
+    out += fmt::format("\n  server {}: {} in term {}, leader {}, log {} to {}, commit {}, applied {}, voters{}", host,
+                       raft::role_name(core->role()), core->term().value(),
+                       core->leader() == raft::kNoServer ? "none" : fmt::format("{}", host_of(core->leader())),
+                       core->base().index.value(), core->last().index.value(), core->commit().value(),
+                       core->applied().value(), voters);
+  }
+  return out;
+}
+
+}  // namespace mesh::sim
