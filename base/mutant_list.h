@@ -2,8 +2,38 @@
 // place in the product that it breaks; scripts/mutants then demands that a seed of the simulator finds it.
 #pragma once
 
-#define MESH_MUTANT_LIST(M)                                                                         \
-  M(ReadsFromLocalState, "simulator's server: a read is answered without asking the core")          \
-  M(RepeatsAppliedTwice, "simulator's state machine: the table of sessions is not looked at")       \
+#define MESH_MUTANT_LIST(M) \
+  M(VoteGivenTwice, "core: a second candidate of a term gets the vote, too") \
+  M(VoteNotPersisted, "core: the vote stays in memory") \
+  M(VoteForShorterLog, "core: the candidate's log is not compared") \
+  M(VoteWhileLeaderHeard, "core: votes are given although a leader is heard") \
+  M(DamagedVotes, "core: a server with a damaged log votes") \
+  M(ElectedByHalf, "core: half of an even number of voters elects") \
+  M(QuorumOneShort, "core: one server less than a majority commits and confirms") \
+  M(OldTermCommitted, "core: entries of an older term are committed by counting") \
+  M(OwnDiskNotAwaited, "core: the leader counts its own entries before they are durable") \
+  M(AckBeforeDurable, "core: a follower acknowledges before the write") \
+  M(AckOutlivesReset, "core: entries that a snapshot's installation drops are acknowledged later") \
+  M(AppliedBeforeDurable, "core: entries are applied that this disk does not hold") \
+  M(PreviousNotChecked, "core: the term of the entry before an append is not compared") \
+  M(TailNotCut, "core: a conflicting tail of the log is kept") \
+  M(CommitBeyondMatch, "core: the leader's commit index is taken beyond what matches") \
+  M(ReadWithoutQuorum, "core: a read index needs no answers") \
+  M(ReadRoundReused, "core: answers to an earlier round confirm a read") \
+  M(ReadBeforeOwnTerm, "core: reads are taken before an entry of the term is committed") \
+  M(ReadNotAwaitingApply, "core: a read is served when its index is committed, not applied") \
+  M(LeaseTooLong, "core: the lease outlives the election timeout") \
+  M(LeaseKeptInTransfer, "core: a transfer does not void the lease") \
+  M(LeaseBehindCommit, "core: lease reads while committed entries are not applied") \
+  M(ChangeBeforeOwnTerm, "core: members are changed before an entry of the term is committed") \
+  M(ChangeBeforeLastCommitted, "core: members are changed while the change before is not committed") \
+  M(RemovedLeaderStays, "core: a leader that removed itself goes on") \
+  M(SnapshotWithoutConfiguration, "core: an installed snapshot leaves the old configuration in force") \
+  M(LogNotSynced, "log: no fdatasync behind the records") \
+  M(ControlNotSynced, "log: no fdatasync behind term, vote and base") \
+  M(TruncationNotWritten, "log: a cut is not recorded") \
+  M(ChecksumNotChecked, "log: the checksum of a record is not looked at") \
+  M(ReadsFromLocalState, "simulator's server: a read is answered without asking the core") \
+  M(RepeatsAppliedTwice, "simulator's state machine: the table of sessions is not looked at") \
   M(SessionsNotInTables, "simulator's state machine: a restart or a snapshot forgets the sessions") \
   M(FlushReportedNotDone, "simulator's tables: a flush reports what it has not written")

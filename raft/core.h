@@ -59,7 +59,7 @@ class Core {
   [[nodiscard]] MonoTime next_deadline() const;
 
   // May the leader answer a default read from its applied state now? True only while no other leader can exist: a
-  // quorum answered within the lease, an entry of this term is applied, no transfer was begun in this term.
+  // quorum answered within the lease, an entry of this term and all that is committed are applied, no transfer was begun in this term.
   [[nodiscard]] bool lease_valid(MonoTime now) const;
 
   [[nodiscard]] ServerId self() const;

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "raft/node.h"
 
 namespace mesh::raft {
@@ -73,12 +74,14 @@ void Node::handle(const Message& message, const VoteRequest& request) {
   }
   if (message.term > hard_state_.term) {
     // A server that hears its leader neither votes nor moves on to the new term: whoever asks is cut off or removed.
-    if (!request.transfer && hears_leader()) return;
+    if (!request.transfer && hears_leader() && !MESH_MUTANT(VoteWhileLeaderHeard)) return;
     become_follower(message.term, kNoServer);
   }
   const bool current = message.term == hard_state_.term;
-  const bool free = hard_state_.vote == kNoServer || hard_state_.vote == message.from;
-  if (!current || !free || damaged() || !log_.outdone_by(request.last)) {
+  const bool free = MESH_MUTANT(VoteGivenTwice) || hard_state_.vote == kNoServer || hard_state_.vote == message.from;
+  const bool whole = !damaged() || MESH_MUTANT(DamagedVotes);
+  const bool outdone = log_.outdone_by(request.last) || MESH_MUTANT(VoteForShorterLog);
+  if (!current || !free || !whole || !outdone) {
     send(message.from, VoteResponse{.pre = false, .granted = false});
     return;
   }
@@ -90,7 +93,7 @@ void Node::handle(const Message& message, const VoteRequest& request) {
 // Promises nothing and changes nothing. A refusal carries the own term, from which a server that is behind learns.
 void Node::answer_pre_vote(const Message& message, const VoteRequest& request) {
   const bool granted =
-      message.term > hard_state_.term && !hears_leader() && !damaged() && log_.outdone_by(request.last);
+      message.term > hard_state_.term && (!hears_leader() || MESH_MUTANT(VoteWhileLeaderHeard)) && !damaged() && log_.outdone_by(request.last);
   send_in(granted ? message.term : hard_state_.term, message.from, VoteResponse{.pre = true, .granted = granted});
 }
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "raft/node.h"
 
 namespace mesh::raft {
@@ -33,7 +34,8 @@ void Node::handle(const Message& message, const AppendRequest& request) {
   if (receiver_.whole()) return;  // the log is about to be replaced
   const LogPosition previous = request.previous;
   // What is committed here is equal in the leader's log, even where it was compacted away.
-  if (previous.index > commit_ && !log_.holds(previous)) {
+  const bool unchecked = MESH_MUTANT(PreviousNotChecked) && previous.index <= log_.last().index;
+  if (previous.index > commit_ && !log_.holds(previous) && !unchecked) {
     const LogPosition hint = log_.last_below(previous);
     send(message.from, AppendResponse{true, previous.index, hint, damage_nonce_});
     return;
@@ -43,9 +45,9 @@ void Node::handle(const Message& message, const AppendRequest& request) {
   take_entries(request.entries);
   const Index matched = std::max(end, std::min(commit_, log_.last().index));
   matched_ = std::max(matched_, matched);
-  commit_through(std::min(request.commit, end));
+  commit_through(MESH_MUTANT(CommitBeyondMatch) ? request.commit : std::min(request.commit, end));
   const AppendResponse answer{false, matched, {}, damage_nonce_};
-  if (outbox_.settled(matched)) {
+  if (outbox_.settled(matched) || MESH_MUTANT(AckBeforeDurable)) {
     send(message.from, answer);
   } else {
     send_when_durable(message.from, answer);
@@ -71,7 +73,7 @@ void Node::take_entries(const std::vector<Entry>& entries) {
   for (const Entry& entry : entries) {
     if (entry.index <= commit_) continue;
     if (entry.index <= log_.last().index) {
-      if (log_.term_at(entry.index) == entry.term) continue;
+      if (log_.term_at(entry.index) == entry.term || MESH_MUTANT(TailNotCut)) continue;
       log_.truncate(entry.index);
       history_.truncate(entry.index);
       outbox_.truncate(entry.index);

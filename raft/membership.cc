@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "raft/node.h"
 
 namespace mesh::raft {
@@ -21,8 +22,9 @@ Status Node::may_change(const MembershipChange& change) const {
   if (leader->hand_over) return error(Code::Unavailable, "leadership is being handed over");
   if (storage_full_) return error(Code::Overloaded, "no space for the log");
   // Without this two leaders of different terms could change the same configuration into two with disjoint majorities.
-  if (!own_term_committed()) return error(Code::Precondition, "nothing of this term is committed yet");
-  if (!configuration_committed()) return error(Code::Precondition, "the change before is not committed yet");
+  if (!own_term_committed() && !MESH_MUTANT(ChangeBeforeOwnTerm)) return error(Code::Precondition, "nothing of this term is committed yet");
+  if (!configuration_committed() && !MESH_MUTANT(ChangeBeforeLastCommitted))
+    return error(Code::Precondition, "the change before is not committed yet");
   if (change.kind != MembershipChange::Kind::Promote) return {};
   const auto found = leader->followers.find(change.server);
   if (found == leader->followers.end()) return {};  // apply_change says what is wrong
@@ -34,7 +36,7 @@ Status Node::may_change(const MembershipChange& change) const {
 
 // A leader that is no voter any more leaves when that is committed (thesis 4.2.2), and names a successor.
 void Node::leave_if_removed() {
-  if (is_voter() || !configuration_committed()) return;
+  if (is_voter() || !configuration_committed() || MESH_MUTANT(RemovedLeaderStays)) return;
   for (auto& [id, progress] : leading()->followers) send_heartbeat(id, progress);
   if (const auto successor = transfer_target(kNoServer); successor.ok()) send(*successor, TimeoutNow{});
   become_follower(hard_state_.term, kNoServer);

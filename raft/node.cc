@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/mutant.h"
 
 namespace mesh::raft {
 
@@ -149,7 +150,7 @@ void Node::settle() {
 // Only what is committed and on this disk, so that the tables never run ahead of the log.
 void Node::hand_out_entries() {
   if (receiver_.whole()) return;
-  const Index end = std::min(commit_, outbox_.durable());
+  const Index end = MESH_MUTANT(AppliedBeforeDurable) ? commit_ : std::min(commit_, outbox_.durable());
   while (handed_ < end) {
     const std::uint64_t out = log_.bytes_between(applied_, handed_);
     if (out >= options_.apply_bytes_max.value()) return;
@@ -220,7 +221,7 @@ void Node::set_term(Term term, ServerId vote) {
     repair_through_.reset();
   }
   hard_state_ = {term, vote};
-  outbox_.set_hard_state(hard_state_);
+  outbox_.set_hard_state(MESH_MUTANT(VoteNotPersisted) && vote != self_ ? HardState{term, kNoServer} : hard_state_);
 }
 
 void Node::append_to_log(Entry entry) {

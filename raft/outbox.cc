@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/mutant.h"
 
 namespace mesh::raft {
 
@@ -25,6 +26,11 @@ void Outbox::reset(LogBase base) {
   durable_ = last;  // the tables hold it already
   written_ = last;
   if (outstanding_) outstanding_->last = last;
+  // Entries that are dropped before they became durable must not be acknowledged any more.
+  std::erase_if(held_, [&](const Held& held) {
+    const auto* append = std::get_if<AppendResponse>(&held.message.body);
+    return append != nullptr && !append->rejected && append->index > last && !MESH_MUTANT(AckOutlivesReset);
+  });
 }
 
 std::optional<PersistBatch> Outbox::take_batch() {

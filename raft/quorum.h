@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "raft/types.h"
 
 namespace mesh::raft {
@@ -20,7 +21,7 @@ namespace mesh::raft {
 template <class T>
 [[nodiscard]] T quorum_value(std::vector<T> values) {
   CHECK(!values.empty());
-  const auto nth = values.begin() + static_cast<std::ptrdiff_t>(majority(values.size()) - 1);
+  const auto nth = values.begin() + static_cast<std::ptrdiff_t>((MESH_MUTANT(QuorumOneShort) && values.size() > 1 ? values.size() / 2 : majority(values.size())) - 1);
   std::nth_element(values.begin(), nth, values.end(), std::greater<>());
   return *nth;
 }
@@ -38,7 +39,8 @@ class VoteTally {
     std::size_t refused = 0;
     for (const auto& [id, yes] : votes_)
       if (configuration.is_voter(id)) ++(yes ? granted : refused);
-    const std::size_t needed = majority(configuration.voters.size());
+    const std::size_t needed =
+        MESH_MUTANT(ElectedByHalf) ? (configuration.voters.size() + 1) / 2 : majority(configuration.voters.size());
     if (granted >= needed) return VoteResult::Won;
     return configuration.voters.size() - refused < needed ? VoteResult::Lost : VoteResult::Pending;
   }

@@ -1,7 +1,9 @@
 // Linearizable reads (ReadIndex), their forwarding by followers, and the leader's lease.
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "raft/node.h"
 
 namespace mesh::raft {
@@ -36,8 +38,8 @@ bool Node::own_term_committed() const { return leading() != nullptr && commit_ >
 // Before an entry of its term is committed a leader does not know how far its predecessor committed (thesis 6.4).
 void Node::enqueue_read(ReadSource source) {
   LeaderState& leader = *leading();
-  if (own_term_committed()) {
-    leader.reads.add(source, commit_, leader.round + 1);
+  if (own_term_committed() || MESH_MUTANT(ReadBeforeOwnTerm)) {
+    leader.reads.add(source, commit_, leader.round + (MESH_MUTANT(ReadRoundReused) ? 0 : 1));
   } else {
     leader.early_reads.push_back(source);
   }
@@ -64,7 +66,7 @@ void Node::confirm_reads() {
   std::vector<std::uint64_t> answered;
   for (const ServerId id : configuration().voters)
     answered.push_back(id == self_ ? leader.round : leader.followers.at(id).round());
-  for (const ConfirmedRead& read : leader.reads.confirm(quorum_value(std::move(answered)))) deliver_read(read);
+  for (const ConfirmedRead& read : leader.reads.confirm(MESH_MUTANT(ReadWithoutQuorum) ? leader.round : quorum_value(std::move(answered)))) deliver_read(read);
 }
 
 void Node::deliver_read(const ConfirmedRead& read) {
@@ -76,7 +78,7 @@ void Node::deliver_read(const ConfirmedRead& read) {
 }
 
 void Node::deliver_applied_reads() {
-  for (const auto& [index, id] : apply_waiters_.take_through(applied_)) actions_.reads.push_back({id, index});
+  for (const auto& [index, id] : apply_waiters_.take_through(MESH_MUTANT(ReadNotAwaitingApply) ? commit_ : applied_)) actions_.reads.push_back({id, index});
 }
 
 // Those of other servers run into their own time limit.
@@ -111,14 +113,15 @@ std::size_t Node::reads_waiting() const {
 
 // A voter that answered a round refuses votes for an election timeout after it, so nobody else can lead before that
 // has passed at a quorum; counted from when the round was sent, on this server's monotonic clock. A pause of this
-// process uses the lease up by itself.
+// process uses the lease up by itself. A follower may have served what is committed here and not yet applied.
 bool Node::lease_valid(MonoTime now) const {
   const LeaderState* leader = leading();
-  if (leader == nullptr || leader->lease_void || applied_ < leader->term_start) return false;
+  if (leader == nullptr || (leader->lease_void && !MESH_MUTANT(LeaseKeptInTransfer)) || applied_ < (MESH_MUTANT(LeaseBehindCommit) ? leader->term_start : std::max(leader->term_start, commit_))) return false;
   std::vector<MonoTime> since;
   for (const ServerId id : configuration().voters)
     since.push_back(id == self_ ? now : leader->followers.at(id).lease_from());
   const MonoTime from = quorum_value(std::move(since));
+  if (MESH_MUTANT(LeaseTooLong)) return from != MonoTime::min() && now < from + options_.election_timeout * 4;
   return from != MonoTime::min() && now < from + (options_.election_timeout - options_.lease_margin);
 }
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "raft/node.h"
 
 namespace mesh::raft {
@@ -57,9 +58,10 @@ void Node::sync_followers() {
 void Node::advance_commit() {
   std::vector<Index> held;
   for (const ServerId id : configuration().voters)
-    held.push_back(id == self_ ? outbox_.durable() : leading()->followers.at(id).counted_match());
+    held.push_back(id == self_ ? (MESH_MUTANT(OwnDiskNotAwaited) ? log_.last().index : outbox_.durable()) : leading()->followers.at(id).counted_match());
   const Index agreed = quorum_value(std::move(held));
-  if (agreed <= commit_ || log_.term_at(agreed) != hard_state_.term) return;
+  if (agreed <= commit_) return;
+  if (log_.term_at(agreed) != hard_state_.term && !MESH_MUTANT(OldTermCommitted)) return;
   commit_ = agreed;
   leave_if_removed();
 }

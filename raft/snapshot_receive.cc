@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "raft/node.h"
 
 namespace mesh::raft {
@@ -58,8 +59,9 @@ void Node::adopt_base(const LogBase& base) {
   const Index index = base.position.index;
   if (!log_.holds(base.position) || outbox_.durable() < index) {
     log_.reset(base.position);
-    history_.reset(base);
+    if (!MESH_MUTANT(SnapshotWithoutConfiguration)) history_.reset(base);
     outbox_.reset(base);
+    matched_ = index;
   }
   commit_ = std::max(commit_, index);
   applied_ = handed_ = flushed_ = index;

@@ -1,5 +1,7 @@
 #include "storage/hard_state.h"
 
+#include "base/mutant.h"
+
 namespace mesh::storage {
 namespace {
 
@@ -14,7 +16,7 @@ Status write_record(File& file, const ControlRecord& record) {
   const Bytes page = encode_control(record);
   MESH_TRY_STATUS(file.write_at(slot, page));
   MESH_TRY_STATUS(file.write_at(slot + kCopyDistance, page));
-  return file.sync_data();
+  return MESH_MUTANT(ControlNotSynced) ? Status() : file.sync_data();
 }
 
 // The newest valid record of the four pages.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
+
 namespace mesh::storage {
 namespace {
 
@@ -145,7 +147,7 @@ Status SegmentLog::append_records(const raft::PersistBatch& batch) {
   Segment& segment = segments_.back();
   const std::uint64_t written = buffer_.size();
   MESH_TRY_STATUS(segment.file->write_at(segment.content.data_end, buffer_));
-  MESH_TRY_STATUS(segment.file->sync_data());
+  if (!MESH_MUTANT(LogNotSynced)) MESH_TRY_STATUS(segment.file->sync_data());
   apply_to_index(batch, encoded);
   segment.content.data_end += written;
   end_ = encoded.end;
@@ -169,7 +171,7 @@ Result<SegmentLog::EncodedBatch> SegmentLog::encode(const raft::PersistBatch& ba
     encoded.end.checksum = append_record(buffer_, record, payload);
     encoded.end.last = {record.index, record.term};
   };
-  if (truncates(batch)) {
+  if (truncates(batch) && !MESH_MUTANT(TruncationNotWritten)) {
     record.type = RecordType::Truncation;
     record.index = *batch.truncate_from - 1;
     MESH_TRY(term, term_at(record.index));

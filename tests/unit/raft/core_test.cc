@@ -35,7 +35,7 @@ class Lone {
       for (Message& message : step(std::move(next))) sent.push_back(std::move(message));
     };
     if (actions.persist) more(Persisted{log_.write(*actions.persist).value()});
-    if (!actions.apply.empty()) more(Applied{actions.apply.back().index});
+    if (!actions.apply.empty() && applies) more(Applied{actions.apply.back().index});
     return sent;
   }
   std::vector<Message> receive(std::uint64_t from, std::uint64_t term, MessageBody body) {
@@ -56,6 +56,7 @@ class Lone {
 
   MonoTime now{};
   std::vector<ReadOutcome> reads;
+  bool applies = true;
 
  private:
   MemoryLog log_;
@@ -98,6 +99,21 @@ TEST_CASE("the lease ends a margin before an election timeout after the round th
   const Duration lease = CoreOptions{}.election_timeout - CoreOptions{}.lease_margin;
   EXPECT(one.core().lease_valid(sent + lease - Duration(1)));
   EXPECT_FALSE(one.core().lease_valid(sent + lease));
+}
+
+TEST_CASE("the lease serves nothing while a committed entry is not applied") {
+  Lone one({1, 2, 3});
+  one.lead();
+  one.receive(2, 1, AppendResponse{.rejected = false, .index = Index(1)});
+  one.receive(2, 1, HeartbeatResponse{.round = 1});
+  EXPECT(one.core().lease_valid(one.now));
+  one.applies = false;
+  one.step(Propose{{Proposal{RequestId(1), "x"}}});
+  EXPECT(one.core().lease_valid(one.now));
+  // A follower may apply entry 2 and serve a read from it as soon as it is committed.
+  one.receive(2, 1, AppendResponse{.rejected = false, .index = Index(2)});
+  EXPECT(one.core().commit() == Index(2));
+  EXPECT_FALSE(one.core().lease_valid(one.now));
 }
 
 TEST_CASE("a voter that hears its leader neither votes nor moves to the term of who asks") {

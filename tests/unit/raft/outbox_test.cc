@@ -74,6 +74,21 @@ TEST_CASE("a new log behind a snapshot replaces what waited") {
   EXPECT(outbox.durable() == Index(10));
 }
 
+TEST_CASE("an acknowledgement of entries that a new log drops never leaves") {
+  Outbox outbox({Term(1), {}}, Index(3));
+  for (std::uint64_t i = 4; i <= 9; ++i) outbox.append(entry(i, 1));
+  const auto first = outbox.take_batch();
+  const auto ack = [](std::uint64_t index) {
+    return Message{ServerId(1), ServerId(2), Term(1), AppendResponse{false, Index(index), {}, 0}};
+  };
+  EXPECT_FALSE(outbox.hold(ack(9)).has_value());
+  EXPECT_FALSE(outbox.hold(ack(8)).has_value());
+  outbox.reset({{Index(8), Term(1)}, {}, {}});
+  const auto left = outbox.persisted(first->number);
+  REQUIRE_EQ(left.size(), 1U);
+  EXPECT(left[0] == ack(8));  // the snapshot holds it
+}
+
 TEST_CASE("settled asks for the hard state and the log") {
   Outbox outbox({Term(1), {}}, Index(5));
   EXPECT(outbox.settled(Index(5)));
