@@ -80,8 +80,7 @@ void Node::handle(const Message& message, const VoteRequest& request) {
   const bool current = message.term == hard_state_.term;
   const bool free = MESH_MUTANT(VoteGivenTwice) || hard_state_.vote == kNoServer || hard_state_.vote == message.from;
   const bool whole = !damaged() || MESH_MUTANT(DamagedVotes);
-  const bool outdone = log_.outdone_by(request.last) || MESH_MUTANT(VoteForShorterLog);
-  if (!current || !free || !whole || !outdone) {
+  if (!current || !free || !whole || !log_.outdone_by(request.last)) {
     send(message.from, VoteResponse{.pre = false, .granted = false});
     return;
   }
