@@ -23,7 +23,7 @@ class KvTable {
   // Errors: Corrupt (row); nothing is changed then.
   [[nodiscard]] Status change(const model::RowChange& row, std::uint64_t index);
   // All rows so far came from a snapshot of `index`.
-  void loaded_at(std::uint64_t index) { floor_ = index; }
+  void loaded_at(std::uint64_t index) { floor_ = index == 0 ? 1 : index; }
 
   [[nodiscard]] const model::KvEntry* find(ByteView key) const { return rows_.find(key); }
   // In order of key; every entry whose key begins with `prefix`.

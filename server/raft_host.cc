@@ -30,8 +30,8 @@ Status bootstrap(raft::LogStore& log, raft::ServerId self) {
   const bool empty =
       found.entries.empty() && found.base == raft::LogBase{} && found.hard_state == raft::HardState{};
   if (!empty) return error(Code::Conflict, "the data directory holds a server's state already");
-  MESH_TRY(durable, log.write(raft::bootstrap_batch(raft::Configuration{{self}, {}})));
-  CHECK(durable.number() > 0, "a bootstrap without proof");
+  const Result<raft::Durable> durable = log.write(raft::bootstrap_batch(raft::Configuration{{self}, {}}));
+  if (!durable.ok()) return durable.error();
   return {};
 }
 

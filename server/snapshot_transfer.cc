@@ -7,7 +7,7 @@
 
 namespace mesh::server {
 
-MESH_MESSAGE_TABLE(SnapshotChunkRows, MESH_SNAPSHOT_CHUNK_FIELDS)
+MESH_MESSAGE_TABLE(SnapshotChunkRows, MESH_SNAPSHOT_CHUNK_ROWS_FIELDS)
 
 namespace {
 

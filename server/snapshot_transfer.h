@@ -25,9 +25,10 @@
 
 namespace mesh::server {
 
-#define MESH_SNAPSHOT_CHUNK_FIELDS(F) F(1, std::vector<model::RowChange>, rows, "Rows", "each with a value")
+#define MESH_SNAPSHOT_CHUNK_ROWS_FIELDS(F) \
+  F(1, std::vector<model::RowChange>, rows, "Rows", "each with a value")
 struct SnapshotChunkRows {
-  MESH_MESSAGE(SnapshotChunkRows, MESH_SNAPSHOT_CHUNK_FIELDS)
+  MESH_MESSAGE(SnapshotChunkRows, MESH_SNAPSHOT_CHUNK_ROWS_FIELDS)
 };
 
 class SnapshotTransfer {

@@ -1,0 +1,67 @@
+// RpcService: what agents ask of a server (model/protocol.h): Apply, Barrier, KvRead, Status, Watch.
+//
+//   Apply    checks the command, puts in the leader's time and random bytes, proposes it, answers its result
+//   Barrier  answers an index that a fresh enough answer must have reached; callers that wait share one
+//   quorum round KvRead   waits for freshness as Barrier does, then answers or blocks (KvReads) Watch hands
+//   the stream to the WatchHub
+//
+// Thread: the raft loop. Ownership: it registers its handlers in an RpcServer that must not be used after it;
+// host, machine and loop outlive it. A joining host (RpcPeer::Kind::Joining) is refused everything here.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/rng.h"
+#include "net/rpc.h"
+#include "server/kv_reads.h"
+#include "server/raft_host.h"
+#include "server/state_machine.h"
+#include "server/watch_hub.h"
+
+namespace mesh::server {
+
+class RpcService final : private StateObserver {
+ public:
+  struct Parts {
+    net::Loop& loop;
+    RaftHost& host;
+    StateMachine& machine;
+  };
+  struct Options {
+    std::string rpc_address;  // ADDRESS:PORT of this server, as Status tells it
+    std::uint64_t seed = 0;   // of the random bytes in commands; from the system's generator
+  };
+
+  // From here on it observes the machine.
+  RpcService(Parts parts, Options options);
+  ~RpcService() override;
+  RpcService(const RpcService&) = delete;
+  RpcService& operator=(const RpcService&) = delete;
+
+  void serve(net::RpcServer& server);
+
+  // Fills in time and random bytes and proposes; also for the server's own commands. The command is checked
+  // already.
+  void propose(model::Command command, RaftHost::OnResult on_result);
+
+  [[nodiscard]] const WatchHub& watches() const { return watches_; }
+
+ private:
+  void apply(net::RpcRequest request, net::RpcReply reply);
+  void barrier(net::RpcRequest request, net::RpcReply reply);
+  void kv_read(net::RpcRequest request, net::RpcReply reply);
+  void status(net::RpcRequest request, net::RpcReply reply);
+  void watch(net::RpcRequest request, std::unique_ptr<net::RpcServerStream> stream);
+
+  void on_changes(const model::ChangeSet& changes, const State& state) override;
+  void on_loaded(const State& state) override;
+
+  Parts parts_;
+  Options options_;
+  Rng rng_;
+  WatchHub watches_;
+  KvReads kv_reads_;
+};
+
+}  // namespace mesh::server

@@ -1,0 +1,59 @@
+#include "server/server.h"
+
+#include <utility>
+
+#include "base/log.h"
+#include "base/uuid.h"
+#include "storage/rocks_tables.h"
+#include "storage/segment_log.h"
+
+namespace mesh::server {
+
+Result<std::unique_ptr<Server>> Server::open(net::Loop& loop, const ServerOptions& options,
+                                             UniqueFunction<void(const Error&)> on_fatal) {
+  MESH_TRY(identity, read_identity(options.data_dir));
+  MESH_TRY(lock, FileLock::acquire(options.data_dir + "/server.lock"));
+  MESH_TRY(cluster_id, Uuid::parse(identity.cluster_id));
+  std::unique_ptr<Server> server(new Server(std::move(identity), std::move(lock), std::move(on_fatal)));
+
+  RaftStores stores;
+  stores.log = std::make_unique<storage::SegmentLog>(
+      server->disk_,
+      storage::SegmentLogOptions{.folder = log_folder(options.data_dir), .cluster_id = cluster_id});
+  stores.tables = std::make_unique<storage::RocksTables>(
+      storage::RocksTablesOptions{.folder = tables_folder(options.data_dir), .cluster_id = cluster_id});
+  RaftHostOptions host_options;
+  host_options.self = raft::ServerId(server->identity_.server_id);
+  host_options.core = options.raft;
+  host_options.seed = options.seed;
+  MESH_TRY(host, RaftHost::open({loop, server->machine_, server->transport_, *server}, host_options,
+                                std::move(stores)));
+  server->host_ = std::move(host);
+  server->service_ = std::make_unique<RpcService>(RpcService::Parts{loop, *server->host_, server->machine_},
+                                                  RpcService::Options{options.rpc_address, options.seed + 1});
+  server->service_->serve(server->rpc_);
+  return server;
+}
+
+Server::Server(ServerIdentity identity, FileLock lock, UniqueFunction<void(const Error&)> on_fatal)
+    : identity_(std::move(identity)), lock_(std::move(lock)), on_fatal_(std::move(on_fatal)) {}
+
+Server::~Server() = default;
+
+// The first leader writes down what the cluster is. If that is in the log already and only not yet applied
+// here, the command comes to nothing.
+void Server::on_role(const raft::RoleChange& change) {
+  if (change.role == raft::Role::Leader && state().catalog().cluster() == nullptr) init_cluster();
+}
+
+void Server::init_cluster() {
+  model::InitCommand body;
+  body.cluster_id = identity_.cluster_id;
+  body.datacenter = identity_.datacenter;
+  body.default_allow = identity_.default_allow;
+  service_->propose(model::make_command(std::move(body)), [](Result<Bytes> result) {
+    if (!result.ok()) LOG_WARN("the cluster row was not written", {"error", result.error()});
+  });
+}
+
+}  // namespace mesh::server

@@ -1,0 +1,69 @@
+// Server: the server part of a process as one piece: stores in a data directory, state machine, Raft host,
+// RPC handlers. The daemon makes one on its raft loop and connects transports to rpc().
+//
+// Thread: the raft loop (open may run before the loop does). The loop outlives it. One process per data
+// directory. End: stop(), wait for its completion, destroy. Destroying it without that is a crash as far as
+// the disk goes.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/file.h"
+#include "base/function.h"
+#include "base/result.h"
+#include "net/loop.h"
+#include "net/rpc.h"
+#include "server/identity.h"
+#include "server/raft_host.h"
+#include "server/rpc_service.h"
+#include "server/state_machine.h"
+#include "storage/posix_disk.h"
+
+namespace mesh::server {
+
+struct ServerOptions {
+  std::string data_dir;
+  std::string rpc_address;  // ADDRESS:PORT, as Status tells it
+  std::uint64_t seed = 0;   // from the system's generator
+  raft::CoreOptions raft;
+};
+
+class Server final : private RaftHostObserver {
+ public:
+  // on_fatal: a store failed for good; the process should end. Errors: of the identity (Precondition: not a
+  // server's directory), Conflict (another process has it), of the stores.
+  [[nodiscard]] static Result<std::unique_ptr<Server>> open(net::Loop& loop, const ServerOptions& options,
+                                                            UniqueFunction<void(const Error&)> on_fatal);
+  ~Server() override;
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  [[nodiscard]] net::RpcServer& rpc() { return rpc_; }
+  [[nodiscard]] const ServerIdentity& identity() const { return identity_; }
+  [[nodiscard]] const RaftHost& host() const { return *host_; }
+  [[nodiscard]] const State& state() const { return machine_.state(); }
+
+  // See RaftHost::stop.
+  void stop(UniqueFunction<void()> on_stopped) { host_->stop(std::move(on_stopped)); }
+
+ private:
+  Server(ServerIdentity identity, FileLock lock, UniqueFunction<void(const Error&)> on_fatal);
+
+  void on_role(const raft::RoleChange& change) override;
+  void on_fatal(const Error& error) override { on_fatal_(error); }
+  void init_cluster();
+
+  ServerIdentity identity_;
+  FileLock lock_;
+  UniqueFunction<void(const Error&)> on_fatal_;
+  storage::PosixDisk disk_;
+  LoneTransport transport_;
+  StateMachine machine_;
+  net::RpcServer rpc_;
+  std::unique_ptr<RaftHost> host_;
+  std::unique_ptr<RpcService> service_;
+};
+
+}  // namespace mesh::server

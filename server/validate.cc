@@ -1,0 +1,154 @@
+#include "server/validate.h"
+
+#include <algorithm>
+
+#include "base/uuid.h"
+#include "model/kv.h"
+#include "model/names.h"
+
+namespace mesh::server {
+
+namespace {
+
+Status check_name(std::string_view what, std::string_view name) {
+  const std::string_view fault = model::name_fault(name);
+  if (fault.empty()) return {};
+  return error(Code::Invalid, "{} \"{}\" {}", what, name, fault);
+}
+
+Status check_text(std::string_view what, std::string_view text, std::size_t bytes_max) {
+  if (text.size() > bytes_max) return error(Code::Invalid, "{} is longer than {} bytes", what, bytes_max);
+  const bool control =
+      std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; });
+  if (control) return error(Code::Invalid, "{} holds a control character", what);
+  return {};
+}
+
+Status check_id(std::string_view what, std::string_view id) {
+  if (id.empty()) return error(Code::Invalid, "{} is empty", what);
+  return check_text(what, id, kIdBytesMax);
+}
+
+Status check_meta(std::string_view what, const MapOf<std::string>& meta) {
+  if (meta.size() > model::kServiceMetaMax) {
+    return error(Code::Invalid, "{} has more than {} pairs", what, model::kServiceMetaMax);
+  }
+  for (const auto& [key, value] : meta) {
+    if (key.size() > model::kServiceMetaKeyMax || value.size() > model::kServiceMetaValueMax) {
+      return error(Code::Invalid, "{}: the pair \"{}\" is too long", what,
+                   key.substr(0, model::kServiceMetaKeyMax));
+    }
+  }
+  return {};
+}
+
+Status check_node(const model::Node& node) {
+  if (!node.id.empty() && !Uuid::parse(node.id).ok()) return error(Code::Invalid, "the node id is no UUID");
+  MESH_TRY_STATUS(check_name("the node name", node.name));
+  MESH_TRY_STATUS(check_text("the node's address", node.address, kAddressBytesMax));
+  return check_meta("the node's meta", node.meta);
+}
+
+Status check_service(const model::ServiceInstance& service) {
+  MESH_TRY_STATUS(check_name("the service name", service.name));
+  if (!service.id.empty()) MESH_TRY_STATUS(check_id("the service id", service.id));
+  MESH_TRY_STATUS(check_text("the service's address", service.address, kAddressBytesMax));
+  if (service.tags.size() > model::kServiceTagsMax) {
+    return error(Code::Invalid, "service {} has more than {} tags", service.name, model::kServiceTagsMax);
+  }
+  if (service.ports.size() > model::kServicePortsMax) {
+    return error(Code::Invalid, "service {} has more than {} ports", service.name, model::kServicePortsMax);
+  }
+  return check_meta("the service's meta", service.meta);
+}
+
+Status check_check(const model::Check& check) {
+  MESH_TRY_STATUS(check_id("the check id", check.check_id));
+  if (check.output.size() > model::kCheckOutputMax) {
+    return error(Code::Invalid, "the output of check {} is longer than {} bytes", check.check_id,
+                 model::kCheckOutputMax);
+  }
+  return check_text("the check's service id", check.service_id, kIdBytesMax);
+}
+
+Status validate_body(const model::RegisterCommand& body) {
+  MESH_TRY_STATUS(check_node(body.node));
+  if (body.services.size() > kRegisterServicesMax || body.checks.size() > kRegisterChecksMax) {
+    return error(Code::Invalid, "more than {} services or {} checks in one registration",
+                 kRegisterServicesMax, kRegisterChecksMax);
+  }
+  for (const model::ServiceInstance& service : body.services) MESH_TRY_STATUS(check_service(service));
+  for (const model::Check& check : body.checks) MESH_TRY_STATUS(check_check(check));
+  return {};
+}
+
+Status validate_body(const model::DeregisterCommand& body) {
+  if (body.node.empty()) return error(Code::Invalid, "the node is empty");
+  return {};
+}
+
+Status validate_body(const model::CheckUpdateCommand& body) {
+  if (body.node.empty()) return error(Code::Invalid, "the node is empty");
+  MESH_TRY_STATUS(check_id("the check id", body.check_id));
+  if (body.output.size() <= model::kCheckOutputMax) return {};
+  return error(Code::Invalid, "the output is longer than {} bytes", model::kCheckOutputMax);
+}
+
+Status validate_body(const model::KvCommand& body) {
+  if (body.key.empty() && body.op != model::KvOp::DeleteTree) return error(Code::Invalid, "the key is empty");
+  if (body.key.size() > model::kKvKeyMax)
+    return error(Code::Invalid, "the key is longer than {} bytes", model::kKvKeyMax);
+  if (body.value.size() <= model::kKvValueMax) return {};
+  return error(Code::Invalid, "the value is longer than {} bytes", model::kKvValueMax);
+}
+
+Status validate_body(const model::IntentionUpsertCommand& body) {
+  if (body.intention.source != model::kAnyService && !body.intention.source.starts_with("node/")) {
+    MESH_TRY_STATUS(check_name("the source", body.intention.source));
+  }
+  if (body.intention.destination != model::kAnyService) {
+    MESH_TRY_STATUS(check_name("the destination", body.intention.destination));
+  }
+  return check_meta("the intention's meta", body.intention.meta);
+}
+
+Status validate_body(const model::IntentionDeleteCommand& body) {
+  if (!body.id.empty() || (!body.source.empty() && !body.destination.empty())) return {};
+  return error(Code::Invalid, "an intention is named by its id, or by source and destination");
+}
+
+Status validate_body(const model::InitCommand& body) {
+  if (!Uuid::parse(body.cluster_id).ok()) return error(Code::Invalid, "the cluster id is no UUID");
+  return check_name("the datacenter", body.datacenter);
+}
+
+}  // namespace
+
+Status validate(const model::Command& command) {
+  // What the log would refuse must not get there: the same checks as at its other end.
+  MESH_TRY(checked, model::decode_command(model::encode_command(command)));
+  if (!checked.request_id.empty() && checked.request_id.size() != model::kRequestIdBytes) {
+    return error(Code::Invalid, "a request id has {} bytes", model::kRequestIdBytes);
+  }
+  switch (checked.kind) {
+    case model::CommandKind::Register:
+      return validate_body(*checked.registration);
+    case model::CommandKind::Deregister:
+      return validate_body(*checked.deregistration);
+    case model::CommandKind::CheckUpdate:
+      return validate_body(*checked.check_update);
+    case model::CommandKind::Kv:
+      return validate_body(*checked.kv);
+    case model::CommandKind::IntentionUpsert:
+      return validate_body(*checked.intention_upsert);
+    case model::CommandKind::IntentionDelete:
+      return validate_body(*checked.intention_delete);
+    case model::CommandKind::Init:
+      return validate_body(*checked.init);
+    case model::CommandKind::None:
+      break;
+  }
+  return error(Code::Invalid, "a command without kind");
+}
+
+}  // namespace mesh::server

@@ -1,0 +1,19 @@
+// What a command must look like before a leader proposes it: names, sizes and counts. Rules may change
+// between releases, because only the leader asks them; the state machine decides by state alone. Pure; any
+// thread.
+#pragma once
+
+#include "base/result.h"
+#include "model/command.h"
+
+namespace mesh::server {
+
+inline constexpr std::size_t kIdBytesMax = 512;  // of a service or check id
+inline constexpr std::size_t kAddressBytesMax = 255;
+inline constexpr std::size_t kRegisterServicesMax = 4096;     // in one command
+inline constexpr std::size_t kRegisterChecksMax = 16 * 1024;  // in one command
+
+// Code::Invalid, naming the field and what is wrong with it.
+[[nodiscard]] Status validate(const model::Command& command);
+
+}  // namespace mesh::server

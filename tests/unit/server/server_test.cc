@@ -1,0 +1,329 @@
+// The whole server part on a real directory: cluster made, commands through RPC, watch stream, restart.
+#include "server/server.h"
+
+#include "tests/test.h"
+
+#include "base/uuid.h"
+#include "net/rpc_local.h"
+#include "tests/unit/server/command_maker.h"
+
+namespace mesh::server {
+namespace {
+
+constexpr Duration kPatience = seconds(20);
+constexpr std::string_view kCluster = "c0000000-0000-4000-8000-000000000000";
+
+// A client that keeps a catalog from the stream, as an agent does; for tests, on the server's own loop.
+class WatchClient final : public net::RpcStreamObserver {
+ public:
+  WatchClient(net::RpcChannel& channel, const model::Catalog& known) : catalog(known) {
+    model::WatchRequest request;
+    request.version = model::kWatchVersion;
+    request.known_index = known.index();
+    request.known_hash = known.hash();
+    stream_ = channel.open({model::kWatchPath}, encode(request), *this);
+  }
+  void on_message(ByteView bytes) override {
+    const Result<model::WatchMessage> message = decode<model::WatchMessage>(bytes);
+    REQUIRE(message.ok());
+    kinds.push_back(message->kind);
+    if (message->kind == model::WatchKind::SnapshotRows) {
+      rows_.insert(rows_.end(), message->rows.begin(), message->rows.end());
+    } else if (message->kind == model::WatchKind::SnapshotEnd) {
+      catalog = *catalog.with_snapshot(message->index, rows_);
+    } else if (message->kind == model::WatchKind::Delta) {
+      catalog = *catalog.with_changes({message->index, message->rows});
+    } else if (message->kind == model::WatchKind::Heartbeat) {
+      catalog.advance(message->index);
+    }
+    if (message->kind != model::WatchKind::SnapshotBegin && message->kind != model::WatchKind::SnapshotRows) {
+      EXPECT_EQ(catalog.hash(), message->hash);
+    }
+  }
+  void on_end(Status status) override { end = std::move(status); }
+
+  model::Catalog catalog;
+  std::vector<model::WatchKind> kinds;
+  std::optional<Status> end;
+
+ private:
+  std::vector<model::RowChange> rows_;
+  std::unique_ptr<net::RpcStream> stream_;
+};
+
+class ServerRig {
+ public:
+  explicit ServerRig(const std::string& data_dir) {
+    ServerOptions options;
+    options.data_dir = data_dir;
+    options.rpc_address = "127.0.0.1:8300";
+    options.raft.election_timeout = milliseconds(20);
+    options.raft.heartbeat_interval = milliseconds(5);
+    options.raft.lease_margin = milliseconds(2);
+    Result<std::unique_ptr<Server>> opened =
+        Server::open(loop, options, [](const Error&) { FAIL("a store failed"); });
+    if (!opened.ok()) FAIL(opened.error().message);
+    server = std::move(*opened);
+    listener = std::make_unique<net::LocalRpcListener>(loop, server->rpc());
+    channel = listener->connect(loop);
+    REQUIRE(wait([&] {
+      return server->host().core().lease_valid(loop.now()) && server->state().catalog().cluster() != nullptr;
+    }));
+  }
+  ~ServerRig() {
+    bool stopped = false;
+    server->stop([&] { stopped = true; });
+    EXPECT(wait([&] { return stopped; }));
+    channel.reset();
+    listener.reset();
+    server.reset();
+  }
+
+  bool wait(UniqueFunction<bool()> done) { return loop.run_until(std::move(done), kPatience); }
+
+  template <class Response>
+  Result<Response> call(std::string_view path, Bytes request) {
+    std::optional<Result<Bytes>> answer;
+    const auto call = channel->call({path}, std::move(request), loop.now() + kPatience,
+                                    [&](Result<Bytes> result) { answer = std::move(result); });
+    REQUIRE(wait([&] { return answer.has_value(); }));
+    if (!answer->ok()) return answer->error();
+    return decode<Response>(**answer);
+  }
+  template <class Body>
+  Result<model::CommandResult> apply(Body body, std::string request_id = "") {
+    model::ApplyRequest request;
+    request.command = model::make_command(std::move(body));
+    request.command.request_id = std::move(request_id);
+    return call<model::CommandResult>(model::kApplyPath, encode(request));
+  }
+  Result<model::KvReadResponse> kv(std::string key, model::ReadMode mode = model::ReadMode::Default) {
+    model::KvReadRequest request;
+    request.key = std::move(key);
+    request.mode = mode;
+    return call<model::KvReadResponse>(model::kKvReadPath, encode(request));
+  }
+
+  net::Loop loop{"raft"};
+  std::unique_ptr<Server> server;
+  std::unique_ptr<net::LocalRpcListener> listener;
+  std::unique_ptr<net::RpcChannel> channel;
+};
+
+std::string new_cluster(const TempDir& dir) {
+  NewCluster cluster;
+  cluster.data_dir = dir.file("server");
+  cluster.cluster_id = std::string(kCluster);
+  cluster.default_allow = true;
+  const Status made = create_cluster(cluster);
+  if (!made.ok()) FAIL(made.error().message);
+  return cluster.data_dir;
+}
+
+TEST_CASE("a registration becomes a row and reaches a watching client as a delta") {
+  const TempDir dir = TempDir::make().value();
+  ServerRig rig(new_cluster(dir));
+  EXPECT_EQ(rig.server->state().catalog().cluster()->id, kCluster);
+  WatchClient watcher(*rig.channel, {});
+  REQUIRE(rig.wait([&] { return watcher.catalog.cluster() != nullptr; }));
+  const Result<model::CommandResult> result = rig.apply(registration("host-a", "web"));
+  REQUIRE(result.ok());
+  EXPECT_EQ(result->code, 0);
+  REQUIRE(rig.wait([&] { return watcher.catalog.index() >= result->index; }));
+  EXPECT(watcher.kinds.back() == model::WatchKind::Delta);
+  REQUIRE_EQ(watcher.catalog.instances_of("web").size(), 1);
+  EXPECT_EQ(watcher.catalog.mesh_name("web")->address, "127.128.0.5");
+  EXPECT_EQ(watcher.catalog.node_by_name("host-a")->datacenter, "dc1");
+}
+
+TEST_CASE("a write that changes nothing still lets a client reach its index at once") {
+  const TempDir dir = TempDir::make().value();
+  ServerRig rig(new_cluster(dir));
+  WatchClient watcher(*rig.channel, {});
+  REQUIRE(rig.apply(registration("host-a", "web")).ok());
+  const Result<model::CommandResult> again = rig.apply(registration("host-a", "web"));
+  REQUIRE(again.ok());
+  REQUIRE(rig.loop.run_until([&] { return watcher.catalog.index() >= again->index; }, milliseconds(800)));
+}
+
+TEST_CASE("the state survives a restart, and a client resumes with deltas only") {
+  const TempDir dir = TempDir::make().value();
+  const std::string data_dir = new_cluster(dir);
+  model::Catalog known;
+  std::uint64_t hash = 0;
+  {
+    ServerRig rig(data_dir);
+    REQUIRE(rig.apply(registration("host-a", "web")).ok());
+    REQUIRE(rig.apply(kv_command(model::KvOp::Set, "k", "v")).ok());
+    WatchClient watcher(*rig.channel, {});
+    REQUIRE(rig.wait([&] { return watcher.catalog.has_service("web"); }));
+    known = watcher.catalog;
+    hash = rig.server->state().hash();
+  }
+  ServerRig rig(data_dir);
+  EXPECT_EQ(rig.server->state().hash(), hash);
+  EXPECT_EQ(rig.kv("k")->entries.at(0).value, "v");
+  WatchClient watcher(*rig.channel, known);
+  REQUIRE(rig.apply(registration("host-b", "web")).ok());
+  REQUIRE(rig.wait([&] { return watcher.catalog.instances_of("web").size() == 2; }));
+}
+
+TEST_CASE("key-value reads of each mode see the write before them") {
+  const TempDir dir = TempDir::make().value();
+  ServerRig rig(new_cluster(dir));
+  const Result<model::CommandResult> put = rig.apply(kv_command(model::KvOp::Set, "a/b", "v"));
+  REQUIRE(put.ok());
+  for (const auto mode : {model::ReadMode::Default, model::ReadMode::Consistent, model::ReadMode::Stale}) {
+    const Result<model::KvReadResponse> read = rig.kv("a/b", mode);
+    REQUIRE(read.ok());
+    EXPECT_EQ(read->index, put->index);
+    EXPECT(read->known_leader);
+    REQUIRE_EQ(read->entries.size(), 1);
+  }
+  EXPECT_EQ(rig.kv("nothing")->entries.size(), 0);
+  EXPECT_GE(rig.kv("nothing")->index, 1);
+}
+
+TEST_CASE("a blocking read answers when its key changes, not when another does") {
+  const TempDir dir = TempDir::make().value();
+  ServerRig rig(new_cluster(dir));
+  const std::uint64_t seen = rig.apply(kv_command(model::KvOp::Set, "a/1", "v"))->index;
+  std::optional<Result<Bytes>> exact, below, timed;
+  model::KvReadRequest request;
+  request.min_index = seen;
+  request.wait = minutes(1);
+  request.key = "a/1";
+  const auto start = [&](std::optional<Result<Bytes>>& slot) {
+    return rig.channel->call({model::kKvReadPath}, encode(request), rig.loop.now() + kPatience,
+                             [&slot](Result<Bytes> result) { slot = std::move(result); });
+  };
+  const auto one = start(exact);
+  request.key = "a/";
+  request.recurse = true;
+  const auto two = start(below);
+  request.key = "b/";
+  request.wait = milliseconds(30);
+  const auto three = start(timed);
+  REQUIRE(rig.apply(kv_command(model::KvOp::Set, "a/2", "w")).ok());
+  REQUIRE(rig.wait([&] { return below.has_value() && timed.has_value(); }));
+  EXPECT_EQ(decode<model::KvReadResponse>(**below)->entries.size(), 2);
+  EXPECT_FALSE(exact.has_value());
+  REQUIRE(rig.apply(kv_command(model::KvOp::Delete, "a/1")).ok());
+  REQUIRE(rig.wait([&] { return exact.has_value(); }));
+  EXPECT(decode<model::KvReadResponse>(**exact)->entries.empty());
+  EXPECT_GT(decode<model::KvReadResponse>(**exact)->index, seen);
+}
+
+TEST_CASE("a blocking read whose caller gives up is forgotten") {
+  const TempDir dir = TempDir::make().value();
+  ServerRig rig(new_cluster(dir));
+  model::KvReadRequest request;
+  request.key = "k";
+  request.min_index = 1'000'000;
+  request.wait = minutes(5);
+  auto call = rig.channel->call({model::kKvReadPath}, encode(request), rig.loop.now() + kPatience,
+                                [](Result<Bytes>) { FAIL("cancelled calls do not answer"); });
+  REQUIRE(rig.kv("other").ok());
+  call.reset();
+  REQUIRE(rig.apply(kv_command(model::KvOp::Set, "k", "v")).ok());
+  REQUIRE(rig.kv("k").ok());
+}
+
+TEST_CASE("a retried write is applied once") {
+  const TempDir dir = TempDir::make().value();
+  ServerRig rig(new_cluster(dir));
+  const std::string id(model::kRequestIdBytes, 'r');
+  const Result<model::CommandResult> first = rig.apply(kv_command(model::KvOp::Cas, "k", "v", 0), id);
+  const Result<model::CommandResult> second = rig.apply(kv_command(model::KvOp::Cas, "k", "v", 0), id);
+  REQUIRE((first.ok() && second.ok()));
+  EXPECT(first->applied);
+  EXPECT(*first == *second);
+}
+
+TEST_CASE("a barrier answers an index that covers every change acknowledged before") {
+  const TempDir dir = TempDir::make().value();
+  ServerRig rig(new_cluster(dir));
+  const std::uint64_t index = rig.apply(registration("host-a", "web"))->index;
+  REQUIRE(rig.apply(kv_command(model::KvOp::Set, "k", "v")).ok());
+  for (const auto mode : {model::ReadMode::Default, model::ReadMode::Consistent}) {
+    model::BarrierRequest request;
+    request.mode = mode;
+    const auto answer = rig.call<model::BarrierResponse>(model::kBarrierPath, encode(request));
+    REQUIRE(answer.ok());
+    EXPECT_EQ(answer->index, index);
+  }
+}
+
+TEST_CASE("bad commands are refused with the field and the reason") {
+  const TempDir dir = TempDir::make().value();
+  ServerRig rig(new_cluster(dir));
+  const Result<model::CommandResult> nameless = rig.apply(registration("", "web"));
+  REQUIRE_FALSE(nameless.ok());
+  EXPECT(nameless.error().code == Code::Invalid);
+  EXPECT(nameless.error().message.find("node name") != std::string::npos);
+  EXPECT(rig.apply(kv_command(model::KvOp::Set, std::string(600, 'k'))).error().code == Code::Invalid);
+  EXPECT(rig.apply(kv_command(model::KvOp::Set, "k", std::string(600'000, 'v'))).error().code ==
+         Code::Invalid);
+  EXPECT(rig.apply(kv_command(model::KvOp::Set, "k"), "short id").error().code == Code::Invalid);
+  EXPECT(rig.call<model::CommandResult>(model::kApplyPath, "\x0f").error().code == Code::Invalid);
+  model::ApplyRequest later;
+  later.command = model::make_command(kv_command(model::KvOp::Set, "k"));
+  later.command.level = 9;
+  EXPECT(rig.call<model::CommandResult>(model::kApplyPath, encode(later)).error().code == Code::Unsupported);
+  EXPECT(rig.apply(kv_command(model::KvOp::Set, "k")).ok());
+}
+
+TEST_CASE("a host that has not joined is refused everything") {
+  const TempDir dir = TempDir::make().value();
+  ServerRig rig(new_cluster(dir));
+  rig.channel = rig.listener->connect(rig.loop, {net::RpcPeer::Kind::Joining, ""});
+  EXPECT(rig.kv("k").error().code == Code::Denied);
+  EXPECT(rig.apply(kv_command(model::KvOp::Set, "k")).error().code == Code::Denied);
+  WatchClient watcher(*rig.channel, {});
+  REQUIRE(rig.wait([&] { return watcher.end.has_value(); }));
+  EXPECT(watcher.end->error().code == Code::Denied);
+}
+
+TEST_CASE("status names the leader and the cluster") {
+  const TempDir dir = TempDir::make().value();
+  ServerRig rig(new_cluster(dir));
+  const auto status = rig.call<model::StatusResponse>(model::kStatusPath, encode(model::StatusRequest{}));
+  REQUIRE(status.ok());
+  EXPECT_EQ(status->leader, "127.0.0.1:8300");
+  EXPECT_EQ(status->peers, (std::vector<std::string>{"127.0.0.1:8300"}));
+  EXPECT_EQ(status->cluster_id, kCluster);
+  EXPECT_GE(status->commit_index, status->applied_index);
+}
+
+TEST_CASE("a cluster is made once in a directory, and one process serves it") {
+  const TempDir dir = TempDir::make().value();
+  const std::string data_dir = new_cluster(dir);
+  NewCluster again{data_dir, std::string(kCluster)};
+  EXPECT(create_cluster(again).error().code == Code::Conflict);
+  again.data_dir = dir.file("other");
+  again.cluster_id = "no uuid";
+  EXPECT(create_cluster(again).error().code == Code::Invalid);
+  ServerRig rig(data_dir);
+  ServerOptions options;
+  options.data_dir = data_dir;
+  const auto second = Server::open(rig.loop, options, [](const Error&) {});
+  REQUIRE_FALSE(second.ok());
+  EXPECT(second.error().code == Code::Conflict);
+  options.data_dir = dir.path();
+  EXPECT(Server::open(rig.loop, options, [](const Error&) {}).error().code == Code::Precondition);
+}
+
+TEST_CASE("an identity file that makes no sense is refused") {
+  const TempDir dir = TempDir::make().value();
+  const auto code = [&](std::string_view text) {
+    REQUIRE(write_file_atomic(dir.file("server.json"), text).ok());
+    return read_identity(dir.path()).error().code;
+  };
+  EXPECT(code("{") != Code::Precondition);
+  EXPECT(code(R"({"version":2,"cluster_id":"x","server_id":1})") == Code::Unsupported);
+  EXPECT(code(R"({"version":1,"cluster_id":"x","server_id":1})") == Code::Corrupt);
+  EXPECT(code(R"({"version":1,"cluster_id":"c0000000-0000-4000-8000-000000000000"})") == Code::Corrupt);
+}
+
+}  // namespace
+}  // namespace mesh::server
