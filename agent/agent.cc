@@ -15,9 +15,9 @@ Agent::Agent(net::Loop& loop, net::RpcChannel& channel, Rng rng, const AgentOpti
       servers_(loop, channel, rng.fork()),
       replica_(loop, channel, rng.fork(), options.node.id.text(), [this] { replica_changed(); }),
       checks_(loop, rng.fork(),
-              [this](const std::string& id, model::CheckStatus status, std::string_view output) {
-                check_result(id, status, output);
-              }),
+              {.on_result = [this](const std::string& id, model::CheckStatus status,
+                                   std::string_view output) { check_result(id, status, output); },
+               .on_expired = [this](const model::CheckDefinition& check) { check_expired(check); }}),
       sync_timer_(loop,
                   [this] {
                     send(sync_.on_tick(loop_.now()));
@@ -72,7 +72,14 @@ void Agent::report_check(const AgentControl::CheckReport& report, AgentControl::
 void Agent::check_result(const std::string& check_id, model::CheckStatus status, std::string_view output) {
   const auto result = local_.report_check(check_id, status, output);
   // A check that was deregistered while its last run was under way is of no interest.
-  if (result.ok() && result.value()) local_changed();
+  if (result.ok() && result.value()) local_state_changed();
+}
+
+void Agent::check_expired(const model::CheckDefinition& check) {
+  if (!local_.remove_service(check.service_id).ok()) return;
+  LOG_WARN("service deregistered: its check has been critical for too long", {"service", check.service_id},
+           {"check", check.check_id}, {"deregister_critical_service_after", check.deregister_after});
+  local_changed();
 }
 
 // After a request: an error goes back at once, success when the catalog and a view have it.
@@ -88,6 +95,11 @@ void Agent::changed(Status status, AgentControl::Done done) {
 
 void Agent::local_changed() {
   checks_.update(local_.checks());
+  local_state_changed();
+}
+
+// Without the checks, which know what they have reported.
+void Agent::local_state_changed() {
   send(sync_.on_local(loop_.now(), local_));
   refresh();
 }

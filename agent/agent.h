@@ -64,8 +64,10 @@ class Agent {
 
   void changed(Status status, AgentControl::Done done);
   void local_changed();
+  void local_state_changed();
   void replica_changed();
   void check_result(const std::string& check_id, model::CheckStatus status, std::string_view output);
+  void check_expired(const model::CheckDefinition& check);
   void send(std::vector<model::Command> commands);
   void written(Result<model::CommandResult> result);
   void ask_status();

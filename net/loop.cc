@@ -76,7 +76,7 @@ Loop::Loop(std::string name)
   uv_poll_start(&h.posted, UV_READABLE,
                 [](uv_poll_t* poll, int, int) { static_cast<Loop*>(poll->loop->data)->run_posted(); });
   uv_prepare_init(&h.loop, &h.before_wait);
-  uv_prepare_start(&h.before_wait, [](uv_prepare_t* p) { static_cast<Loop*>(p->loop->data)->run_deferred(); });
+  uv_prepare_start(&h.before_wait, [](uv_prepare_t* p) { static_cast<Loop*>(p->loop->data)->before_wait(); });
   uv_check_init(&h.loop, &h.after_wait);
   uv_check_start(&h.after_wait, [](uv_check_t* c) { static_cast<Loop*>(c->loop->data)->run_deferred(); });
   uv_idle_init(&h.loop, &h.busy);
@@ -125,11 +125,11 @@ bool Loop::run_until(UniqueFunction<bool()> done, Duration at_most) {
   bool late = false;
   Timer limit(*this, [&late] { late = true; });
   limit.start_after(at_most);
-  while (!done()) {
-    if (late) return false;
-    uv_run(&handles_->loop, UV_RUN_ONCE);
-  }
-  return true;
+  until_ = &done;
+  while (!done() && !late) uv_run(&handles_->loop, UV_RUN_ONCE);
+  until_ = nullptr;
+  if (deferred_.empty()) uv_idle_stop(&handles_->busy);
+  return done();
 }
 
 MonoTime Loop::now() const { return mono_now(); }
@@ -150,6 +150,16 @@ void Loop::run_posted() {
     fn = nullptr;  // what it owned goes before the next one runs
     ++posts_run_;
   }
+}
+
+// A timer or deferred work of this turn may have been what run_until waits for: then the turn must not block.
+void Loop::before_wait() {
+  run_deferred();
+  if (until_ == nullptr) return;
+  if ((*until_)())
+    uv_idle_start(&handles_->busy, [](uv_idle_t*) {});
+  else if (deferred_.empty())
+    uv_idle_stop(&handles_->busy);
 }
 
 void Loop::run_deferred() {

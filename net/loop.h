@@ -55,8 +55,8 @@ class Loop {
   void run();
   // Any thread. run() returns after the callback in progress; what was posted before is run first.
   void stop();
-  // Serves until done() is true (looked at after each turn) or the time is over; returns done(). For tests and for
-  // programs such as meshctl that do one thing at a time.
+  // Serves until done() is true (looked at before each wait and after each turn) or the time is over; returns done().
+  // For tests and for programs such as meshctl that do one thing at a time.
   bool run_until(UniqueFunction<bool()> done, Duration at_most);
 
   [[nodiscard]] MonoTime now() const;  // a fresh reading of the monotonic clock
@@ -88,12 +88,14 @@ class Loop {
 
   void run_posted();
   void run_deferred();
+  void before_wait();
 
   std::string name_;
   std::unique_ptr<Handles> handles_;
   std::shared_ptr<Mailslot> slot_;
   LoopRef ref_;
   std::vector<UniqueFunction<void()>> deferred_;
+  UniqueFunction<bool()>* until_ = nullptr;  // inside run_until
   std::unique_ptr<char[]> read_buffer_;
   std::uint64_t posts_run_ = 0;
   std::atomic<bool> stopping_{false};

@@ -55,6 +55,19 @@ TEST_CASE("deferred work runs after the callback in progress and before the loop
   EXPECT_EQ(order, std::vector<int>({1, 2, 3}));
 }
 
+TEST_CASE("run_until ends at once when a timer or deferred work was what it waited for") {
+  Loop loop("test");
+  const MonoTime start = loop.now();
+  bool done = false;
+  loop.defer([&] { done = true; });
+  REQUIRE(wait_for(loop, [&] { return done; }));
+  done = false;
+  Timer timer(loop, [&] { loop.defer([&] { done = true; }); });
+  timer.start_after({});
+  REQUIRE(wait_for(loop, [&] { return done; }));
+  EXPECT_LT(loop.now() - start, kTestPatience / 2);
+}
+
 TEST_CASE("run_until ends at its time") {
   Loop loop("test");
   EXPECT_FALSE(loop.run_until([] { return false; }, milliseconds(5)));
