@@ -5,6 +5,7 @@
 // inside the constructor, and may destroy the object. Destroying cancels.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <vector>
 
