@@ -7,8 +7,15 @@
 
 namespace mesh::raft {
 
+// Thesis 4.2.2: until its removal is committed a server must still start elections, because it may be the only one
+// whose log those who stay cannot outdo.
+bool Node::leaves_uncommitted() const {
+  const Index latest = history_.latest().index;
+  return latest > commit_ && history_.at(latest - 1).configuration.is_voter(self_);
+}
+
 bool Node::may_campaign() const {
-  return is_voter() && !damaged() && !storage_full_ && !receiver_.installing();
+  return (is_voter() || leaves_uncommitted()) && !damaged() && !storage_full_ && !receiver_.installing();
 }
 
 bool Node::hears_leader() const {

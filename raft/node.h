@@ -144,6 +144,7 @@ class Node {
 
   // --- election.cc ---
   [[nodiscard]] bool may_campaign() const;
+  [[nodiscard]] bool leaves_uncommitted() const;
   [[nodiscard]] bool hears_leader() const;
   void campaign();
   void begin_election(bool transfer);

@@ -45,10 +45,12 @@ struct Server::Running {
   explicit Running(TablePlatter& platter) : tables(platter) {}
 };
 
-Server::Server(const Surroundings& around, HostId host, Rng rng, raft::Configuration founders)
-    : around_(around), host_(host), rng_(rng), founders_(std::move(founders)),
+Server::Server(const Surroundings& around, HostId host, Rng rng, const raft::Configuration& founders)
+    : around_(around), host_(host), rng_(rng),
       process_(around.queue, draw_clock(rng_, around.queue.now(), around.profile.drift_ppm_max)),
-      disk_(rng_.fork()), platter_(rng_.fork()) {}
+      disk_(rng_.fork()), platter_(rng_.fork()) {
+  if (!founders.voters.empty()) bootstrap(founders);
+}
 
 Server::~Server() = default;
 
@@ -59,7 +61,6 @@ const KvMachine* Server::machine() const { return running_ ? &running_->machine 
 
 void Server::start() {
   process_.start();
-  bootstrap_if_new();
   running_ = std::make_unique<Running>(platter_);
   auto opened = open_stores();
   if (!opened.ok()) return exit_process(opened.error());
@@ -118,15 +119,12 @@ void Server::strike_in_flight_write(bool power_lost) {
   (void)running_->log->write(*in_flight_);
 }
 
-// The first voters' logs are made by bootstrap, before the process runs.
-void Server::bootstrap_if_new() {
-  if (founders_.voters.empty() || bootstrapped_) return;
+void Server::bootstrap(const raft::Configuration& founders) {
   storage::SegmentLog log(disk_, kLogDefaults);
   CHECK(log.open().ok(), "a new log does not open");
-  raft::PersistBatch batch = raft::bootstrap_batch(founders_);
+  const raft::PersistBatch batch = raft::bootstrap_batch(founders);
   CHECK(log.write(batch).ok(), "bootstrap");
   around_.checker.on_durable(host_, batch);
-  bootstrapped_ = true;
 }
 
 // --- the core ---

@@ -35,7 +35,7 @@ struct Surroundings {
 class Server {
  public:
   // `founders`: the voters that bootstrap made; empty for a server that waits to be added.
-  Server(const Surroundings& around, HostId host, Rng rng, raft::Configuration founders);
+  Server(const Surroundings& around, HostId host, Rng rng, const raft::Configuration& founders);
   ~Server();
 
   void start();                 // REQUIRES !up()
@@ -70,7 +70,7 @@ class Server {
 
   [[nodiscard]] HostId servers() const { return around_.profile.servers + around_.profile.spares; }
   Result<raft::RecoveredState> open_stores();
-  void bootstrap_if_new();
+  void bootstrap(const raft::Configuration& founders);
   void load_machine();
 
   void step(raft::Event event);
@@ -111,8 +111,6 @@ class Server {
   const Surroundings around_;
   const HostId host_;
   Rng rng_;
-  const raft::Configuration founders_;
-  bool bootstrapped_ = false;
   Process process_;
   SimDisk disk_;
   bool rotten_ = false;

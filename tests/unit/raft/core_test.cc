@@ -116,6 +116,15 @@ TEST_CASE("the lease serves nothing while a committed entry is not applied") {
   EXPECT_FALSE(one.core().lease_valid(one.now));
 }
 
+TEST_CASE("a server whose removal is not committed still leads, to commit it") {
+  const Bytes without = encode_configuration(make_configuration({ServerId(2)}, {}).value());
+  Lone one({1, 2}, {{Index(1), Term(1), EntryKind::Configuration, without}}, Term(1));
+  one.lead();
+  one.receive(2, 2, AppendResponse{.rejected = false, .index = Index(2)});
+  EXPECT(one.core().commit() == Index(2));
+  EXPECT(one.core().role() == Role::Follower);
+}
+
 TEST_CASE("a voter that hears its leader neither votes nor moves to the term of who asks") {
   Lone one({1, 2, 3});
   one.receive(2, 1, Heartbeat{});
