@@ -15,7 +15,10 @@ namespace {
 
 constexpr Duration kFullRetry = milliseconds(50);
 constexpr Duration kRestartAfter = milliseconds(500);
-const storage::SegmentLogOptions kLogDefaults{.folder = "log", .cluster_id = Uuid(Uuid::Raw{7})};
+
+storage::SegmentLogOptions log_options(const Profile& profile) {
+  return {.folder = "log", .cluster_id = Uuid(Uuid::Raw{7}), .segment_bytes = profile.driver.segment_bytes};
+}
 
 HostClock draw_clock(Rng& rng, MonoTime now, std::int64_t drift_ppm_max) {
   const auto span = static_cast<std::uint64_t>(2 * drift_ppm_max + 1);
@@ -79,9 +82,7 @@ void Server::start() {
 }
 
 Result<raft::RecoveredState> Server::open_stores() {
-  storage::SegmentLogOptions options = kLogDefaults;
-  options.segment_bytes = around_.profile.driver.segment_bytes;
-  running_->log = std::make_unique<storage::SegmentLog>(disk_, options);
+  running_->log = std::make_unique<storage::SegmentLog>(disk_, log_options(around_.profile));
   auto log = running_->log->open();
   if (!log.ok()) return std::move(log).error();
   return raft::RecoveredState{std::move(log).value(), std::move(running_->tables.open()).value()};
@@ -120,7 +121,7 @@ void Server::strike_in_flight_write(bool power_lost) {
 }
 
 void Server::bootstrap(const raft::Configuration& founders) {
-  storage::SegmentLog log(disk_, kLogDefaults);
+  storage::SegmentLog log(disk_, log_options(around_.profile));
   CHECK(log.open().ok(), "a new log does not open");
   const raft::PersistBatch batch = raft::bootstrap_batch(founders);
   CHECK(log.write(batch).ok(), "bootstrap");
