@@ -102,6 +102,8 @@ void Node::finish_repair() {
   if (!damaged() || damage_clearing_ || !repair_through_) return;
   if (matched_ < *repair_through_ || outbox_.durable() < *repair_through_) return;
   damage_clearing_ = true;
+  // What the tables hold was committed once, even if this leader does not know it yet; now the log holds it, too.
+  commit_ = std::max(commit_, handed_);
   outbox_.clear_damage();
 }
 

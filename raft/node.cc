@@ -54,6 +54,8 @@ void Node::recover(RecoveredState recovered) {
   if (reset_missed) {
     adopt_base(*tables.snapshot);
     applied_ = handed_ = flushed_ = tables.applied;
+    // The snapshot may have become durable before the term in which it came; no vote of that term left this server.
+    if (tables.snapshot->position.term > hard_state_.term) set_term(tables.snapshot->position.term, kNoServer);
   } else if (applied_ < log_.base().index) {
     // The tables are gone: only a snapshot helps, and a log behind a base that nobody has is no log.
     damaged = true;

@@ -103,6 +103,14 @@ bool Progress::admit(std::uint64_t nonce, Index last) {
   return true;
 }
 
+void Progress::note_whole(std::uint64_t round) {
+  if (repair_.nonce == 0 || round <= repair_round) return;
+  const Index through = repair_.through;
+  retired_nonces_.push_back(repair_.nonce);
+  repair_ = {};
+  accepted(through);
+}
+
 void Progress::check_invariants() const {
   CHECK(match_ < next_, "match {} next {}", match_.value(), next_.value());
   const auto* replicate = std::get_if<Replicate>(&state_);

@@ -98,6 +98,10 @@ class Progress {
   // nonce not seen before: then everything known of the follower is forgotten; `last` is the leader's last index.
   [[nodiscard]] bool admit(std::uint64_t nonce, Index last);
   [[nodiscard]] const Repair& repair() const { return repair_; }
+  // An answer to heartbeat `round` says "not damaged". If the round was sent after the damage was noted, the follower
+  // has ended the repair: it holds everything through `through`, though its acknowledgement of that may be lost.
+  void note_whole(std::uint64_t round);
+  std::uint64_t repair_round = 0;  // the last round sent when the damage was noted
 
   // Loading of entries that are only on disk.
   bool loading = false;

@@ -153,7 +153,9 @@ Progress* Node::admit_follower(ServerId id, std::uint64_t repair_nonce) {
   const bool was_sending = progress.sending() != nullptr;
   const SnapshotId snapshot = was_sending ? progress.sending()->id : SnapshotId{};
   progress.hear(now_);
+  const std::uint64_t nonce_before = progress.repair().nonce;
   if (!progress.admit(repair_nonce, log_.last().index)) return nullptr;
+  if (progress.repair().nonce != nonce_before) progress.repair_round = leading()->round;
   if (was_sending && progress.sending() == nullptr) actions_.snapshots.push_back(CloseSnapshot{snapshot});
   return &progress;
 }
@@ -172,6 +174,8 @@ void Node::handle(const Message& message, const AppendResponse& response) {
 }
 
 void Node::handle(const Message& message, const HeartbeatResponse& response) {
+  Progress* repaired = find_follower(message.from);
+  if (repaired != nullptr && response.repair_nonce == 0) repaired->note_whole(response.round);
   Progress* progress = admit_follower(message.from, response.repair_nonce);
   if (progress == nullptr) return;
   LeaderState& leader = *leading();

@@ -69,10 +69,10 @@ KvResult KvMachine::apply(const KvCommand& command, std::vector<raft::RowWrite>&
     if (command.number < session.number) return KvResult{.known = false};
     if (command.number == session.number) return KvResult{.swapped = session.swapped, .shown = session.shown};
   }
-  std::uint64_t& cell = registers_[command.key];
+  std::uint64_t cell = read(command.key);
   const bool swapped = command.kind == OpKind::Write || cell == command.expected;
   if (swapped) {
-    cell = command.value;
+    cell = registers_[command.key] = command.value;
     rows.push_back({kRegisters, be64(command.key), be64(command.value)});
   }
   session = Session{command.number, swapped, cell};

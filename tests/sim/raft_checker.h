@@ -2,7 +2,7 @@
 //
 //   election safety       at most one leader in a term
 //   log matching          entries with one index and term are equal, and so is all before them
-//   leader completeness   a new leader's log holds everything that was ever committed
+//   leader completeness   a new leader's log holds everything that was committed in the terms before
 //   own-term commit       a leader counts replicas only for an entry of its own term
 //   state machine safety  one index, one entry, on every server that applies it, in order, without a gap
 //   durable promises      what a vote, an acknowledgement or a commit rests on is on the disks of those who promised
@@ -85,6 +85,7 @@ class RaftChecker {
   std::unordered_map<std::uint64_t, raft::ServerId> leaders_;  // by term
   std::unordered_map<std::uint64_t, Link> links_;              // by index and term
   std::vector<raft::Term> committed_{raft::Term(0)};           // by index
+  std::vector<raft::Term> committed_in_{raft::Term(0)};        // by index: the term of the leader that committed it
   std::vector<std::optional<Written>> applied_{std::nullopt};  // by index
 };
 

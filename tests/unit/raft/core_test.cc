@@ -25,6 +25,16 @@ class Lone {
     core_ = std::make_unique<Core>(CoreOptions{}, kSelf, std::move(state), Rng(7), now);
   }
 
+  explicit Lone(RecoveredState state) {
+    PersistBatch batch;
+    batch.hard_state = state.log.hard_state;
+    batch.reset = state.log.base;
+    batch.entries = state.log.entries;
+    batch.mark_damage = state.log.damaged;
+    (void)log_.write(batch);
+    core_ = std::make_unique<Core>(CoreOptions{}, kSelf, std::move(state), Rng(7), now);
+  }
+
   // Steps, writes and applies at once; returns everything sent.
   std::vector<Message> step(Event event) {
     Actions actions = core_->step(now, std::move(event));
@@ -123,6 +133,52 @@ TEST_CASE("a server whose removal is not committed still leads, to commit it") {
   one.receive(2, 2, AppendResponse{.rejected = false, .index = Index(2)});
   EXPECT(one.core().commit() == Index(2));
   EXPECT(one.core().role() == Role::Follower);
+}
+
+TEST_CASE("a snapshot that became durable before its term raises the term at the restart") {
+  RecoveredState state;
+  state.log.hard_state = {Term(3), ServerId(2)};
+  state.log.base.configuration = make_configuration({kSelf, ServerId(2), ServerId(3)}, {}).value();
+  state.tables.applied = Index(7);
+  state.tables.snapshot = LogBase{{Index(7), Term(5)}, state.log.base.configuration, {}};
+  Lone one(std::move(state));
+  one.step(Tick{});
+  EXPECT(one.core().term() == Term(5));
+  EXPECT(one.core().last().index == Index(7));
+}
+
+TEST_CASE("a repaired log knows as committed what the tables hold") {
+  RecoveredState state;
+  state.log.hard_state = {Term(1), kNoServer};
+  state.log.base.configuration = make_configuration({kSelf, ServerId(2), ServerId(3)}, {}).value();
+  state.log.entries = {entry(1, 1)};
+  state.log.damaged = true;
+  state.tables.applied = Index(3);
+  Lone one(std::move(state));
+  const auto answer = one.receive(2, 2, Heartbeat{.round = 1});
+  REQUIRE_EQ(answer.size(), 1U);
+  const std::uint64_t nonce = std::get<HeartbeatResponse>(answer[0].body).repair_nonce;
+  EXPECT_NE(nonce, 0U);
+  // The new leader has not committed anything yet.
+  one.receive(2, 2, AppendRequest{.previous = {Index(1), Term(1)}, .commit = Index(0),
+                                  .entries = {entry(2, 1), entry(3, 1), entry(4, 2)}, .repair = {nonce, Index(4)}});
+  EXPECT_FALSE(one.core().damaged());
+  EXPECT(one.core().commit() == Index(3));
+}
+
+TEST_CASE("a follower that ended its repair unheard is whole again with its answer to a later heartbeat") {
+  Lone one({1, 2, 3});
+  one.lead();
+  one.receive(2, 1, HeartbeatResponse{.round = 1, .repair_nonce = 9});
+  EXPECT(one.core().followers()[0].damaged);
+  one.receive(2, 1, HeartbeatResponse{.round = 1});  // from before the damage
+  EXPECT(one.core().followers()[0].damaged);
+  one.receive(3, 1, HeartbeatResponse{.round = 1});
+  one.now = one.core().next_deadline();
+  one.step(Tick{});
+  one.receive(2, 1, HeartbeatResponse{.round = 2});
+  EXPECT_FALSE(one.core().followers()[0].damaged);
+  EXPECT(one.core().followers()[0].match == Index(1));
 }
 
 TEST_CASE("a voter that hears its leader neither votes nor moves to the term of who asks") {
