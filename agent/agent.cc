@@ -128,7 +128,7 @@ void Agent::written(Result<model::CommandResult> result) {
 void Agent::ask_status() {
   servers_.status(loop_.now() + kStatusInterval, [this](Result<model::StatusResponse> response) {
     leader_ = response.ok() ? response->leader : std::string();
-    status_timer_.start_after(kStatusInterval);
+    status_timer_.start_after(leader_.empty() ? kStatusRetry : kStatusInterval);
     refresh();
   });
 }

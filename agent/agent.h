@@ -27,6 +27,7 @@ namespace mesh::agent {
 inline constexpr std::size_t kControlWaitersMax = 4096;
 inline constexpr Duration kSyncWriteTimeout = seconds(10);
 inline constexpr Duration kStatusInterval = seconds(5);
+inline constexpr Duration kStatusRetry = milliseconds(100);  // while no leader is known
 
 struct AgentOptions {
   model::Node node;  // with id, name, address, datacenter

@@ -1,6 +1,7 @@
-// The command table of meshctl: one description of every verb, flag, argument and example, from which the parser, -h,
-// --help, the man page, the completions and docs/cli.md are made. To add a verb: add a Command to the list of its noun
-// in cli/commands/ and, for a new noun, that list to all_commands() in cli/command_table.cc.
+// The command table of a program: one description of every verb, flag, argument and example, from which the parser, -h,
+// --help, the man page, the completions and docs/cli.md are made. meshctl's table is meshctl() below, that of the
+// daemons stands in daemon/. To add a verb to meshctl: add a Command to the list of its noun in cli/commands/ and, for
+// a new noun, that list to meshctl() in cli/command_table.cc.
 //
 // All strings are literals that live for ever; the table is immutable and may be read by any thread.
 #pragma once
@@ -49,15 +50,19 @@ struct Command {
   std::vector<Argument> arguments = {};
   std::vector<Flag> flags = {};
   std::vector<Example> examples = {};
-  // Runs on the main thread; what it prints to the Output is what the user sees.
+  // meshctl only. Runs on the main thread; what it prints to the Invocation is what the user sees.
   Status (*run)(Invocation&) = nullptr;
 };
 
-// Flags that every command has.
-[[nodiscard]] std::span<const Flag> common_flags();
+struct Program {
+  std::string_view name;
+  std::string_view summary;
+  std::string_view exit_status;   // what its numbers mean, for the help
+  std::vector<Flag> common;       // flags that every command has; "help" among them
+  std::vector<Command> commands;  // in the order of the help, nouns together
+};
 
-// In the order of the help, nouns together.
-[[nodiscard]] const std::vector<Command>& all_commands();
+[[nodiscard]] const Program& meshctl();
 
 // A parsed command line. Values are checked against the table (choices, required arguments) but not interpreted.
 struct Parsed {
@@ -68,6 +73,6 @@ struct Parsed {
 };
 
 // Errors: Code::Invalid with a message that names the word and, where there is one, the near miss.
-[[nodiscard]] Result<Parsed> parse(std::span<const std::string> words, std::span<const Command> commands);
+[[nodiscard]] Result<Parsed> parse(std::span<const std::string> words, const Program& program);
 
 }  // namespace mesh::cli

@@ -2,27 +2,33 @@
 
 namespace mesh::cli {
 
-std::span<const Flag> common_flags() {
-  static const std::vector<Flag> flags = {
-      {.name = "json", .help = "print JSON instead of a table"},
-      {.name = "address", .value = "ADDRESS", .help = "the agent: HOST:PORT or unix:/PATH (also $MESHD_HTTP_ADDR)"},
-      {.name = "timeout", .value = "TIME", .help = "give up after this time (default: 10s)"},
-      {.name = "help", .help = "show this command's help"},
-  };
-  return flags;
+namespace {
+
+std::vector<Command> all_commands() {
+  std::vector<Command> all;
+  for (auto* list : {services_commands, nodes_commands, members_commands, health_commands, kv_commands,
+                     validate_commands, version_commands, completion_commands}) {
+    auto part = list();
+    std::move(part.begin(), part.end(), std::back_inserter(all));
+  }
+  return all;
 }
 
-const std::vector<Command>& all_commands() {
-  static const std::vector<Command> commands = [] {
-    std::vector<Command> all;
-    for (auto* list : {services_commands, nodes_commands, members_commands, health_commands, kv_commands,
-                       validate_commands, version_commands, completion_commands}) {
-      auto part = list();
-      std::move(part.begin(), part.end(), std::back_inserter(all));
-    }
-    return all;
-  }();
-  return commands;
+}  // namespace
+
+const Program& meshctl() {
+  static const Program program = {
+      .name = "meshctl",
+      .summary = "look at and steer the mesh through this host's agent",
+      .exit_status = "0 ok, 1 error, 2 usage, 3 not found, 4 denied, 5 agent or servers unreachable, 6 timeout",
+      .common = {{.name = "json", .help = "print JSON instead of a table"},
+                 {.name = "address",
+                  .value = "ADDRESS",
+                  .help = "the agent: HOST:PORT or unix:/PATH (also $MESHD_HTTP_ADDR)"},
+                 {.name = "timeout", .value = "TIME", .help = "give up after this time (default: 10s)"},
+                 {.name = "help", .help = "show this command's help"}},
+      .commands = all_commands()};
+  return program;
 }
 
 Exit exit_of(Code code) {

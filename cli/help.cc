@@ -5,9 +5,6 @@
 namespace mesh::cli {
 namespace {
 
-constexpr std::string_view kExitCodes =
-    "0 ok, 1 error, 2 usage, 3 not found, 4 denied, 5 agent or servers unreachable, 6 timeout";
-
 std::string flag_usage(const Flag& flag) {
   return flag.value.empty() ? fmt::format("--{}", flag.name) : fmt::format("--{} {}", flag.name, flag.value);
 }
@@ -22,9 +19,9 @@ std::string argument_usage(const Argument& argument) {
   return argument.optional ? fmt::format("[{}]", name) : name;
 }
 
-std::size_t widest_path(std::span<const Command> commands) {
+std::size_t widest_path(const Program& program) {
   std::size_t width = 0;
-  for (const Command& command : commands) width = std::max(width, command.path.size());
+  for (const Command& command : program.commands) width = std::max(width, command.path.size());
   return width;
 }
 
@@ -49,31 +46,32 @@ std::string roff(std::string_view text) {
 
 }  // namespace
 
-std::string usage_line(const Command& command) {
-  std::string out = fmt::format("meshctl {}", command.path);
+std::string usage_line(const Program& program, const Command& command) {
+  std::string out = fmt::format("{} {}", program.name, command.path);
   for (const Argument& argument : command.arguments) out += ' ' + argument_usage(argument);
   for (const Flag& flag : command.flags) out += fmt::format(" [{}]", flag_usage(flag));
   return out;
 }
 
-std::string overview_text(std::span<const Command> commands) {
-  std::string out = "meshctl: look at and steer the mesh through this host's agent\n\nUsage: meshctl COMMAND [FLAGS]\n\n";
-  const std::size_t width = widest_path(commands);
+std::string overview_text(const Program& program) {
+  std::string out = fmt::format("{0}: {1}\n\nUsage: {0} COMMAND [FLAGS]\n\n", program.name, program.summary);
+  const std::size_t width = widest_path(program);
   std::string_view noun;
-  for (const Command& command : commands) {
+  for (const Command& command : program.commands) {
     const auto word = command.path.substr(0, command.path.find(' '));
     if (!noun.empty() && word != noun) out += '\n';
     noun = word;
     out += fmt::format("  {:<{}}  {}\n", command.path, width, command.summary);
   }
   out += "\nEvery command takes:\n";
-  append_columns(out, common_flags(), flag_usage, flag_help);
-  out += fmt::format("\nExit status: {}\n'meshctl COMMAND --help' shows its flags and examples.\n", kExitCodes);
+  append_columns(out, program.common, flag_usage, flag_help);
+  out += fmt::format("\nExit status: {}\n'{} COMMAND --help' shows its flags and examples.\n", program.exit_status,
+                     program.name);
   return out;
 }
 
-std::string command_text(const Command& command) {
-  std::string out = fmt::format("{}\n\nUsage: {}\n", command.summary, usage_line(command));
+std::string command_text(const Program& program, const Command& command) {
+  std::string out = fmt::format("{}\n\nUsage: {}\n", command.summary, usage_line(program, command));
   if (!command.details.empty()) out += fmt::format("\n{}\n", command.details);
   if (!command.arguments.empty()) {
     out += "\nArguments:\n";
@@ -84,16 +82,20 @@ std::string command_text(const Command& command) {
     append_columns(out, command.flags, flag_usage, flag_help);
   }
   out += "\nCommon flags:\n";
-  append_columns(out, common_flags(), flag_usage, flag_help);
+  append_columns(out, program.common, flag_usage, flag_help);
   out += "\nExamples:\n";
   for (const Example& example : command.examples) out += fmt::format("  {}\n      {}\n", example.command, example.what);
   return out;
 }
 
-std::string man_page(std::span<const Command> commands) {
-  std::string out = ".TH MESHCTL 1\n.SH NAME\nmeshctl \\- look at and steer the mesh\n.SH SYNOPSIS\n.B meshctl\nCOMMAND [FLAGS]\n.SH COMMANDS\n";
-  for (const Command& command : commands) {
-    out += fmt::format(".SS \"{}\"\n{}\n", roff(usage_line(command)), roff(command.summary));
+std::string man_page(const Program& program) {
+  std::string title(program.name);
+  for (char& c : title) c = static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+  std::string out = fmt::format(
+      ".TH {} 1\n.SH NAME\n{} \\- {}\n.SH SYNOPSIS\n.B {}\nCOMMAND [FLAGS]\n.SH COMMANDS\n", title, program.name,
+      roff(program.summary), program.name);
+  for (const Command& command : program.commands) {
+    out += fmt::format(".SS \"{}\"\n{}\n", roff(usage_line(program, command)), roff(command.summary));
     if (!command.details.empty()) out += fmt::format(".PP\n{}\n", roff(command.details));
     for (const Argument& argument : command.arguments)
       out += fmt::format(".TP\n.I {}\n{}\n", roff(argument_usage(argument)), roff(argument.help));
@@ -103,24 +105,24 @@ std::string man_page(std::span<const Command> commands) {
       out += fmt::format(".PP\n.B {}\n.br\n{}\n", roff(example.command), roff(example.what));
   }
   out += ".SH \"COMMON FLAGS\"\n";
-  for (const Flag& flag : common_flags())
+  for (const Flag& flag : program.common)
     out += fmt::format(".TP\n.B {}\n{}\n", roff(flag_usage(flag)), roff(flag_help(flag)));
-  out += fmt::format(".SH \"EXIT STATUS\"\n{}\n", roff(kExitCodes));
+  out += fmt::format(".SH \"EXIT STATUS\"\n{}\n", roff(program.exit_status));
   return out;
 }
 
-std::string bash_completion(std::span<const Command> commands) {
+std::string bash_completion(const Program& program) {
   std::string table;
-  for (const Command& command : commands) {
+  for (const Command& command : program.commands) {
     std::string flags;
     for (const Flag& flag : command.flags) flags += fmt::format(" --{}", flag.name);
-    for (const Flag& flag : common_flags()) flags += fmt::format(" --{}", flag.name);
+    for (const Flag& flag : program.common) flags += fmt::format(" --{}", flag.name);
     table += fmt::format("    [{}]=\"{}\"\n", fmt::format("\"{}\"", command.path), flags.substr(1));
   }
   return fmt::format(
-      "# bash completion of meshctl, made from its command table\n"
-      "_meshctl() {{\n"
-      "  local -A flags=(\n{}  )\n"
+      "# bash completion of {1}, made from its command table\n"
+      "_{1}() {{\n"
+      "  local -A flags=(\n{0}  )\n"
       "  local word=\"${{COMP_WORDS[COMP_CWORD]}}\" typed=\"${{COMP_WORDS[*]:1:COMP_CWORD-1}}\" path best=''\n"
       "  for path in \"${{!flags[@]}}\"; do\n"
       "    [[ \"$typed \" == \"$path \"* && ${{#path}} -gt ${{#best}} ]] && best=$path\n"
@@ -133,18 +135,18 @@ std::string bash_completion(std::span<const Command> commands) {
       "  done\n"
       "  COMPREPLY=($(compgen -W \"${{next[*]}}\" -- \"$word\"))\n"
       "}}\n"
-      "complete -F _meshctl meshctl\n",
-      table);
+      "complete -F _{1} {1}\n",
+      table, program.name);
 }
 
-std::string markdown(std::span<const Command> commands) {
-  std::string out = "# meshctl\n\nMade from the command table by `meshctl completion --format markdown`; a test holds it.\n\n";
-  out += fmt::format("Exit status: {}.\n\nEvery command takes: ", kExitCodes);
-  for (const Flag& flag : common_flags()) out += fmt::format("`{}` ({}); ", flag_usage(flag), flag_help(flag));
+std::string markdown(const Program& program) {
+  std::string out = fmt::format("# {0}\n\nMade from the command table by `{0} completion --format markdown`.\n\n", program.name);
+  out += fmt::format("Exit status: {}.\n\nEvery command takes: ", program.exit_status);
+  for (const Flag& flag : program.common) out += fmt::format("`{}` ({}); ", flag_usage(flag), flag_help(flag));
   out.resize(out.size() - 2);
   out += ".\n";
-  for (const Command& command : commands) {
-    out += fmt::format("\n## {}\n\n`{}`\n\n{}\n", command.path, usage_line(command), command.summary);
+  for (const Command& command : program.commands) {
+    out += fmt::format("\n## {}\n\n`{}`\n\n{}\n", command.path, usage_line(program, command), command.summary);
     if (!command.details.empty()) out += fmt::format("\n{}\n", command.details);
     out += '\n';
     for (const Argument& argument : command.arguments)

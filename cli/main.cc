@@ -24,10 +24,11 @@ Exit fail(const Error& failure, bool json) {
 }
 
 Exit run(std::span<const std::string> words) {
-  auto parsed = parse(words, all_commands());
+  auto parsed = parse(words, meshctl());
   if (!parsed.ok()) return fail(parsed.error(), false);
   if (parsed->help) {
-    print(stdout, parsed->command == nullptr ? overview_text(all_commands()) : command_text(*parsed->command));
+    print(stdout, parsed->command == nullptr ? overview_text(meshctl())
+                                              : command_text(meshctl(), *parsed->command));
     return Exit::Ok;
   }
   const Command& command = *parsed->command;

@@ -33,9 +33,9 @@ struct Match {
 };
 
 // The command whose path is the longest prefix of the words given.
-Match find_command(std::span<const std::string> words, std::span<const Command> commands) {
+Match find_command(std::span<const std::string> words, const Program& program) {
   Match best;
-  for (const Command& command : commands) {
+  for (const Command& command : program.commands) {
     const auto path = words_of(command.path);
     if (path.size() > words.size() || path.size() <= best.words) continue;
     if (std::equal(path.begin(), path.end(), words.begin())) best = {&command, path.size()};
@@ -43,10 +43,10 @@ Match find_command(std::span<const std::string> words, std::span<const Command> 
   return best;
 }
 
-Error no_such_command(std::span<const std::string> words, std::span<const Command> commands) {
-  if (words.empty()) return error(Code::Invalid, "no command given; see 'meshctl --help'");
+// REQUIRES words.
+Error no_such_command(std::span<const std::string> words, const Program& program) {
   std::vector<std::string_view> nouns, verbs;
-  for (const Command& command : commands) {
+  for (const Command& command : program.commands) {
     const auto path = words_of(command.path);
     nouns.push_back(path.front());
     if (path.size() > 1 && path.front() == words.front()) verbs.push_back(path[1]);
@@ -58,10 +58,9 @@ Error no_such_command(std::span<const std::string> words, std::span<const Comman
   return error(Code::Invalid, "'{}' has no verb '{}'{}", words.front(), words[1], suggestion(words[1], verbs));
 }
 
-std::vector<Flag> flags_of(const Command& command) {
+std::vector<Flag> flags_of(const Program& program, const Command& command) {
   std::vector<Flag> flags(command.flags);
-  const auto common = common_flags();
-  flags.insert(flags.end(), common.begin(), common.end());
+  flags.insert(flags.end(), program.common.begin(), program.common.end());
   return flags;
 }
 
@@ -90,12 +89,12 @@ void describe_argument(CLI::App& app, Sinks& sinks, const Argument& argument) {
   if (!argument.rest) option->expected(1)->allow_extra_args(false);
 }
 
-Error unknown_word(const Command& command, const std::vector<std::string>& extras) {
+Error unknown_word(const Program& program, const Command& command, const std::vector<std::string>& extras) {
   const std::string& word = extras.front();
   if (!word.starts_with('-'))
     return error(Code::Invalid, "'{}' does not take the argument '{}'", command.path, word);
   std::vector<std::string> known;
-  for (const Flag& flag : flags_of(command)) known.push_back(fmt::format("--{}", flag.name));
+  for (const Flag& flag : flags_of(program, command)) known.push_back(fmt::format("--{}", flag.name));
   const std::vector<std::string_view> views(known.begin(), known.end());
   return error(Code::Invalid, "'{}' has no flag '{}'{}", command.path, word,
                suggestion(word.substr(0, word.find('=')), views));
@@ -121,12 +120,12 @@ Parsed collect(const Command& command, Sinks& sinks) {
   return parsed;
 }
 
-Result<Parsed> parse_command(const Command& command, std::vector<std::string> rest) {
+Result<Parsed> parse_command(const Program& program, const Command& command, std::vector<std::string> rest) {
   CLI::App app;
   app.set_help_flag();
   app.allow_extras();
   Sinks sinks;
-  for (const Flag& flag : flags_of(command)) describe_flag(app, sinks, flag);
+  for (const Flag& flag : flags_of(program, command)) describe_flag(app, sinks, flag);
   for (const Argument& argument : command.arguments) describe_argument(app, sinks, argument);
   std::reverse(rest.begin(), rest.end());  // CLI11 takes the words last first
   try {
@@ -138,19 +137,20 @@ Result<Parsed> parse_command(const Command& command, std::vector<std::string> re
   if (parsed.help) return parsed;
   auto extras = app.remaining();
   std::erase(extras, "--");  // where the flags end; CLI11 counts it as a word
-  if (!extras.empty()) return unknown_word(command, extras);
+  if (!extras.empty()) return unknown_word(program, command, extras);
   MESH_TRY_STATUS(missing_argument(command, sinks));
   return parsed;
 }
 
 }  // namespace
 
-Result<Parsed> parse(std::span<const std::string> words, std::span<const Command> commands) {
+Result<Parsed> parse(std::span<const std::string> words, const Program& program) {
   if (words.empty() || words.front() == "--help" || words.front() == "-h" || words.front() == "help")
     return Parsed{.help = true};
-  const Match match = find_command(words, commands);
-  if (match.command == nullptr) return no_such_command(words, commands);
-  return parse_command(*match.command, std::vector<std::string>(words.begin() + static_cast<std::ptrdiff_t>(match.words), words.end()));
+  const Match match = find_command(words, program);
+  if (match.command == nullptr) return no_such_command(words, program);
+  const auto rest = words.subspan(match.words);
+  return parse_command(program, *match.command, std::vector<std::string>(rest.begin(), rest.end()));
 }
 
 }  // namespace mesh::cli

@@ -1,4 +1,4 @@
-// The commands of each noun, for the table. To add a noun: a function here, its file, a line in all_commands().
+// The commands of each noun, for the table. To add a noun: a function here, its file, a line in command_table.cc.
 #pragma once
 
 #include <vector>

@@ -15,9 +15,9 @@ Status show_version(Invocation& run) {
 
 Status completion(Invocation& run) {
   const std::string format = run.flag("format", "bash");
-  if (format == "man") run.print(man_page(all_commands()));
-  else if (format == "markdown") run.print(markdown(all_commands()));
-  else run.print(bash_completion(all_commands()));
+  if (format == "man") run.print(man_page(meshctl()));
+  else if (format == "markdown") run.print(markdown(meshctl()));
+  else run.print(bash_completion(meshctl()));
   return {};
 }
 

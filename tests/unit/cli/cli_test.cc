@@ -7,7 +7,7 @@
 namespace mesh::cli {
 namespace {
 
-Result<Parsed> parse_words(std::vector<std::string> words) { return parse(words, all_commands()); }
+Result<Parsed> parse_words(std::vector<std::string> words) { return parse(words, meshctl()); }
 
 bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
@@ -57,7 +57,7 @@ TEST_CASE("help is asked for before and after a command") {
 }
 
 TEST_CASE("every command has a summary, an example that parses, and something to run") {
-  for (const Command& command : all_commands()) {
+  for (const Command& command : meshctl().commands) {
     CAPTURE(command.path);
     EXPECT(!command.summary.empty());
     const bool runs = command.run != nullptr;
@@ -73,13 +73,13 @@ TEST_CASE("every command has a summary, an example that parses, and something to
 }
 
 TEST_CASE("the texts made from the table name every command") {
-  for (const Command& command : all_commands()) {
-    EXPECT(has(overview_text(all_commands()), command.path));
-    EXPECT(has(bash_completion(all_commands()), command.path));
-    EXPECT(has(markdown(all_commands()), command.path));
-    EXPECT(has(command_text(command), usage_line(command)));
+  for (const Command& command : meshctl().commands) {
+    EXPECT(has(overview_text(meshctl()), command.path));
+    EXPECT(has(bash_completion(meshctl()), command.path));
+    EXPECT(has(markdown(meshctl()), command.path));
+    EXPECT(has(command_text(meshctl(), command), usage_line(meshctl(), command)));
   }
-  EXPECT(has(man_page(all_commands()), ".SH \"EXIT STATUS\""));
+  EXPECT(has(man_page(meshctl()), ".SH \"EXIT STATUS\""));
 }
 
 TEST_CASE("a table pads its columns and shows no control characters") {
