@@ -34,7 +34,7 @@ std::string host_name() {
 
 agent::AgentOptions agent_options(const model::Config& config, Rng& rng) {
   agent::AgentOptions options;
-  options.node.id = model::NodeId(make_uuid(rng));
+  options.node.id = model::NodeId(Uuid::make(rng).to_string());
   options.node.name = config.node.empty() ? host_name() : config.node;
   options.node.address = std::string(kAddress);
   options.node.datacenter = config.datacenter;
@@ -70,7 +70,7 @@ class Dev {
   Status start_server() {
     const std::string folder = data_.file("server");
     MESH_TRY_STATUS(server::create_cluster({.data_dir = folder,
-                                            .cluster_id = make_uuid(rng_),
+                                            .cluster_id = Uuid::make(rng_).to_string(),
                                             .datacenter = config_.datacenter,
                                             .default_allow = true}));
     server::ServerOptions options;
