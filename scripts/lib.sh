@@ -100,7 +100,7 @@ configure() {
   command -v mold >/dev/null && export CC_LD=mold CXX_LD=mold
   mkdir -p build
   CC="$cache$cc" CXX="$cache$cxx" meson setup "$folder" --werror -Dbuildtype=debug -Doptimization=1 -Ddcheck=true \
-    -Db_sanitize=address,undefined "$@" >"$folder.setup.log" 2>&1 || {
+    -Db_sanitize=address,undefined -Ddebug=false -Dc_args=-g1 -Dcpp_args=-g1 "$@" >"$folder.setup.log" 2>&1 || {
     tail -n 30 "$folder.setup.log" >&2
     return 1
   }
