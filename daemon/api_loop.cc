@@ -7,6 +7,7 @@ namespace mesh::daemon {
 namespace {
 
 constexpr Duration kDrainMax = seconds(1);
+constexpr std::size_t kHttpConnectionsMax = 10'000;  // a blocking query holds one
 
 Result<dns::Settings> dns_settings(const model::Config& config) {
   dns::Settings settings;
@@ -44,7 +45,9 @@ Status ApiLoop::open(const model::Config& config, std::unique_ptr<net::RpcChanne
 }
 
 Status ApiLoop::open_http(const model::Config& config) {
-  http_ = std::make_unique<net::Http1Server>(loop(), *api_);
+  net::Http1Limits limits;
+  limits.connections_max = kHttpConnectionsMax;
+  http_ = std::make_unique<net::Http1Server>(loop(), *api_, limits);
   if (config.ports.http == model::kPortOff) return {};
   MESH_TRY(ip, net::IpAddress::parse(config.client).context("client"));
   return http_->listen(net::Endpoint(ip, static_cast<std::uint16_t>(config.ports.http)))
@@ -79,6 +82,7 @@ void ApiLoop::stop() {
   Mailbox<bool> drained(1);
   loop().post([this, &drained] {
     dns_->stop_listening();
+    api_->release_waiting();
     http_->stop(loop().now() + kDrainMax, [&drained] { (void)drained.push(true); });
   });
   std::vector<bool> done;

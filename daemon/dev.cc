@@ -13,6 +13,7 @@
 #include "base/version.h"
 #include "daemon/api_loop.h"
 #include "daemon/loop_thread.h"
+#include "daemon/process_metrics.h"
 #include "daemon/seed.h"
 #include "net/rpc_local.h"
 #include "net/signal.h"
@@ -49,6 +50,7 @@ class Dev {
       : config_(std::move(config)), data_(std::move(data)), loop_("agent"), raft_("raft"), api_(metrics_) {}
 
   Status start() {
+    register_process_metrics(metrics_);
     MESH_TRY_STATUS(start_server());
     MESH_TRY_STATUS(start_agent());
     interrupt_ = std::make_unique<net::SignalWatcher>(loop_, SIGINT, [this] { loop_.stop(); });

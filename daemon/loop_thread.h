@@ -19,6 +19,7 @@ class LoopThread {
   LoopThread& operator=(const LoopThread&) = delete;
 
   [[nodiscard]] net::Loop& loop() { return loop_; }
+  [[nodiscard]] bool running() const { return thread_.running(); }
   void start() {
     thread_ = Thread(loop_.name(), [this] { loop_.run(); });
   }
