@@ -19,7 +19,7 @@ MAY_INCLUDE = {
     "server": ["base", "model", "net", "gossip", "raft", "storage"],
     "agent": ["base", "model", "net", "gossip", "proxy"],
     "cli": ["base", "model", "net"],
-    "daemon": ["base", "model", "net", "gossip", "raft", "storage", "proxy", "server", "agent"],
+    "daemon": ["base", "model", "net", "gossip", "raft", "storage", "proxy", "server", "agent", "cli"],
 }
 # Files that may include more than their folder.
 EXTRA = [("gossip/driver*", ["net"])]

@@ -34,7 +34,7 @@ class Layers(unittest.TestCase):
                 self.assertEqual(self.found(path, f'"{target}.h"', **{target.replace("/", "__"): ""}), [2])
         good = [("model/a.cc", "base/b"), ("net/a.cc", "base/b"), ("storage/a.cc", "raft/b"), ("gossip/driver.cc", "net/b"),
                 ("agent/a.cc", "agent/proxy/b"), ("agent/proxy/a.cc", "model/b"), ("server/a.cc", "storage/b"),
-                ("daemon/a.cc", "server/b"), ("tests/sim/a.cc", "storage/b"), ("bench/a.cc", "agent/proxy/b")]
+                ("daemon/a.cc", "server/b"), ("daemon/a.cc", "cli/b"), ("tests/sim/a.cc", "storage/b"), ("bench/a.cc", "agent/proxy/b")]
         for path, target in good:
             with self.subTest(path=path, target=target):
                 self.assertEqual(self.found(path, f'"{target}.h"', **{target.replace("/", "__"): ""}), [])
