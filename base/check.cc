@@ -33,16 +33,17 @@ bool may_report() {
 
 namespace check_detail {
 
-void fail(const CheckSite& site, const std::string& message) {
+void fail(const CheckSite& site, fmt::string_view format, fmt::format_args args) {
+  const std::string message = fmt::vformat(format, args);
   std::fprintf(stderr, "fatal: %s:%d: CHECK(%s) failed%s%s\n", site.file, site.line, site.condition,
                message.empty() ? "" : ": ", message.c_str());
   std::fflush(stderr);
   std::abort();
 }
 
-void contained(const CheckSite& site, const std::string& message) {
+void contained(const CheckSite& site, fmt::string_view format, fmt::format_args args) {
   faults_total.fetch_add(1, std::memory_order_relaxed);
-  if (may_report()) contain_sink.load(std::memory_order_acquire)(site, message);
+  if (may_report()) contain_sink.load(std::memory_order_acquire)(site, fmt::vformat(format, args));
 }
 
 }  // namespace check_detail

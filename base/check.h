@@ -27,13 +27,19 @@ struct CheckSite {
 
 namespace check_detail {
 
-[[noreturn]] void fail(const CheckSite& site, const std::string& message);
-void contained(const CheckSite& site, const std::string& message);
+// The message is formatted out of line: a check costs its place a comparison and a call.
+[[noreturn]] void fail(const CheckSite& site, fmt::string_view format, fmt::format_args args);
+void contained(const CheckSite& site, fmt::string_view format, fmt::format_args args);
 
-inline std::string text() { return {}; }
+[[noreturn]] inline void failed(const CheckSite& site) { fail(site, {}, {}); }
 template <class... Args>
-std::string text(fmt::format_string<Args...> format, Args&&... args) {
-  return fmt::format(format, std::forward<Args>(args)...);
+[[noreturn]] void failed(const CheckSite& site, fmt::format_string<Args...> format, Args&&... args) {
+  fail(site, format, fmt::make_format_args(args...));
+}
+inline bool contain(const CheckSite& site) { return contained(site, {}, {}), false; }
+template <class... Args>
+bool contain(const CheckSite& site, fmt::format_string<Args...> format, Args&&... args) {
+  return contained(site, format, fmt::make_format_args(args...)), false;
 }
 
 }  // namespace check_detail
@@ -49,15 +55,13 @@ void set_contain_sink(ContainSink sink);
 
 #define MESH_CHECK_SITE(cond) (::mesh::CheckSite{__FILE__, __LINE__, #cond})
 
-#define CHECK(cond, ...)                                                                                   \
-  do {                                                                                                     \
-    if (!(cond)) [[unlikely]]                                                                              \
-      ::mesh::check_detail::fail(MESH_CHECK_SITE(cond), ::mesh::check_detail::text(__VA_ARGS__));          \
+#define CHECK(cond, ...)                                                                                            \
+  do {                                                                                                              \
+    if (!(cond)) [[unlikely]] ::mesh::check_detail::failed(MESH_CHECK_SITE(cond) __VA_OPT__(, ) __VA_ARGS__);       \
   } while (false)
 
 #define CONTAIN(cond, ...) \
-  ((cond) ? true           \
-          : (::mesh::check_detail::contained(MESH_CHECK_SITE(cond), ::mesh::check_detail::text(__VA_ARGS__)), false))
+  ((cond) ? true : ::mesh::check_detail::contain(MESH_CHECK_SITE(cond) __VA_OPT__(, ) __VA_ARGS__))
 
 #ifdef MESH_DCHECK
 #define DCHECK(...) CHECK(__VA_ARGS__)

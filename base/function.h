@@ -36,12 +36,12 @@ class UniqueFunction<R(Args...)> {
  private:
   struct Concept {
     virtual ~Concept() = default;
-    virtual R call(Args... args) = 0;
+    virtual R call(Args&&... args) = 0;
   };
   template <class F>
   struct Model final : Concept {
     explicit Model(F f) : f_(std::move(f)) {}
-    R call(Args... args) override { return f_(std::forward<Args>(args)...); }
+    R call(Args&&... args) override { return f_(std::forward<Args>(args)...); }
     F f_;
   };
   std::unique_ptr<Concept> target_;

@@ -388,22 +388,26 @@ consteval EnumTable checked(std::string_view name, std::span<const EnumRow> rows
 }  // namespace mesh
 
 #define MESH_FIELD_MEMBER(number, type, member, ...) type member{};
+#define MESH_FIELD_EQUAL(number, type, member, ...) && left.member == right.member
 #define MESH_FIELD_ROW(number, type, member, ...) \
   ::mesh::message_detail::row<&MeshSelf::member>(number, #member, __VA_ARGS__),
 
 // The body of a message type.
 #define MESH_MESSAGE(Type, FIELDS)                             \
   FIELDS(MESH_FIELD_MEMBER)                                    \
-  friend bool operator==(const Type&, const Type&) = default;  \
+  friend bool operator==(const Type&, const Type&);            \
   static const ::mesh::MessageTable& table();
 
-// Its table; once, in the .cc, in the type's namespace.
+// Its table and equality; once, in the .cc, in the type's namespace.
 #define MESH_MESSAGE_TABLE(Type, FIELDS)                                                                        \
   const ::mesh::MessageTable& Type::table() {                                                                   \
     using MeshSelf = Type;                                                                                      \
     static constexpr ::mesh::FieldRow kRows[] = {FIELDS(MESH_FIELD_ROW)};                                       \
     static constexpr ::mesh::MessageTable kTable = ::mesh::message_detail::checked(#Type, kRows);               \
     return kTable;                                                                                              \
+  }                                                                                                             \
+  bool operator==([[maybe_unused]] const Type& left, [[maybe_unused]] const Type& right) {                      \
+    return true FIELDS(MESH_FIELD_EQUAL);                                                                       \
   }
 
 #define MESH_ENUM_MEMBER(value, name, text) name = value,

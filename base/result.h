@@ -9,11 +9,12 @@
 
 #include <fmt/core.h>
 
+#include <concepts>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 
 #include "base/check.h"
 
@@ -39,39 +40,79 @@ enum class Code : std::uint8_t {
 
 [[nodiscard]] std::string_view code_name(Code code);
 
+// What is defaulted in result.cc is out of line because nearly every file handles errors: inlined, with sanitizers, these
+// few functions were a quarter of the code of some files.
 struct Error {
   Code code = Code::Internal;
   std::string message;  // "while doing X: while doing Y: cause", outermost first
 
+  Error();
+  Error(Code error_code, std::string text);
+  Error(const Error&);
+  Error(Error&&) noexcept;
+  Error& operator=(const Error&);
+  Error& operator=(Error&&) noexcept;
+  ~Error();
+
   // Prepends "while ...: ".
   template <class... Args>
   [[nodiscard]] Error context(fmt::format_string<Args...> format, Args&&... args) && {
-    message = fmt::format(format, std::forward<Args>(args)...) + ": " + message;
+    prepend(format, fmt::make_format_args(args...));
     return std::move(*this);
   }
+
+ private:
+  void prepend(fmt::string_view format, fmt::format_args args);
 };
+
+namespace result_detail {
+[[nodiscard]] Error make_error(Code code, fmt::string_view format, fmt::format_args args);
+[[noreturn]] void no_value(const Error& error);
+[[noreturn]] void no_error();
+}  // namespace result_detail
 
 template <class... Args>
 [[nodiscard]] Error error(Code code, fmt::format_string<Args...> format, Args&&... args) {
-  return Error{code, fmt::format(format, std::forward<Args>(args)...)};
+  return result_detail::make_error(code, format, fmt::make_format_args(args...));
 }
 
 // "what: strerror(errno_value)" with Code::Io.
 [[nodiscard]] Error io_error(std::string_view what, int errno_value);
 
+// Copied if T can be. A Result that was moved from still says what it was, of a moved-from value or error.
+// A union by hand: std::variant does the same with several times the code in each file.
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT: implicit on purpose
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT
+  Result(T value) : ok_(true), value_(std::move(value)) {}        // NOLINT: implicit on purpose
+  Result(Error error) : ok_(false), error_(std::move(error)) {}  // NOLINT
+  Result(Result&& other) noexcept : ok_(other.ok_) { make(std::move(other)); }
+  Result(const Result& other)
+    requires std::copy_constructible<T>
+      : ok_(other.ok_) {
+    make(other);
+  }
+  Result& operator=(Result&& other) noexcept {
+    if (this == &other) return *this;
+    clear();
+    ok_ = other.ok_;
+    make(std::move(other));
+    return *this;
+  }
+  Result& operator=(const Result& other)
+    requires std::copy_constructible<T>
+  {
+    return *this = Result(other);
+  }
+  ~Result() { clear(); }
 
-  [[nodiscard]] bool ok() const { return state_.index() == 0; }
-  explicit operator bool() const { return ok(); }
+  [[nodiscard]] bool ok() const { return ok_; }
+  explicit operator bool() const { return ok_; }
 
   // REQUIRES ok().
-  [[nodiscard]] T& value() & { return checked(), *std::get_if<0>(&state_); }
-  [[nodiscard]] const T& value() const& { return checked(), *std::get_if<0>(&state_); }
-  [[nodiscard]] T&& value() && { return checked(), std::move(*std::get_if<0>(&state_)); }
+  [[nodiscard]] T& value() & { return checked(), value_; }
+  [[nodiscard]] const T& value() const& { return checked(), value_; }
+  [[nodiscard]] T&& value() && { return checked(), std::move(value_); }
   [[nodiscard]] T& operator*() & { return value(); }
   [[nodiscard]] const T& operator*() const& { return value(); }
   [[nodiscard]] T* operator->() { return &value(); }
@@ -79,23 +120,40 @@ class [[nodiscard]] Result {
 
   // REQUIRES !ok().
   [[nodiscard]] const Error& error() const& {
-    CHECK(!ok(), "error() of a good result");
-    return *std::get_if<1>(&state_);
+    if (ok_) [[unlikely]] result_detail::no_error();
+    return error_;
   }
   [[nodiscard]] Error&& error() && {
-    CHECK(!ok(), "error() of a good result");
-    return std::move(*std::get_if<1>(&state_));
+    if (ok_) [[unlikely]] result_detail::no_error();
+    return std::move(error_);
   }
 
   template <class... Args>
   [[nodiscard]] Result context(fmt::format_string<Args...> format, Args&&... args) && {
-    if (ok()) return std::move(*this);
-    return std::move(*this).error().context(format, std::forward<Args>(args)...);
+    if (ok_) return std::move(*this);
+    return std::move(error_).context(format, std::forward<Args>(args)...);
   }
 
  private:
-  void checked() const { CHECK(ok(), "value() of an error: {}", std::get_if<1>(&state_)->message); }
-  std::variant<T, Error> state_;
+  void checked() const {
+    if (!ok_) [[unlikely]] result_detail::no_value(error_);
+  }
+  // REQUIRES that neither member lives; ok_ says which one shall.
+  template <class From>
+  void make(From&& other) {
+    if (ok_) std::construct_at(&value_, std::forward<From>(other).value_);
+    else std::construct_at(&error_, std::forward<From>(other).error_);
+  }
+  void clear() {
+    if (ok_) std::destroy_at(&value_);
+    else std::destroy_at(&error_);
+  }
+
+  bool ok_;
+  union {
+    T value_;      // lives if ok_
+    Error error_;  // else
+  };
 };
 
 struct Unit {
