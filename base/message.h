@@ -406,7 +406,7 @@ consteval EnumTable checked(std::string_view name, std::span<const EnumRow> rows
     static constexpr ::mesh::MessageTable kTable = ::mesh::message_detail::checked(#Type, kRows);               \
     return kTable;                                                                                              \
   }                                                                                                             \
-  bool operator==([[maybe_unused]] const Type& left, [[maybe_unused]] const Type& right) {                      \
+  [[maybe_unused]] bool operator==(const Type& left, const Type& right) {                                       \
     return true FIELDS(MESH_FIELD_EQUAL);                                                                       \
   }
 

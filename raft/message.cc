@@ -28,6 +28,7 @@ const MessageTable& TimeoutNow::table() {
   static constexpr MessageTable kTable{"TimeoutNow", {}};
   return kTable;
 }
+bool operator==(const TimeoutNow&, const TimeoutNow&) { return true; }
 
 namespace {
 
