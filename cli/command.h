@@ -67,8 +67,8 @@ struct Program {
 // A parsed command line. Values are checked against the table (choices, required arguments) but not interpreted.
 struct Parsed {
   const Command* command = nullptr;
-  std::map<std::string, std::vector<std::string>, std::less<>> flags;
-  std::vector<std::string> arguments;
+  std::map<std::string, std::vector<std::string>, std::less<>> flags{};
+  std::vector<std::string> arguments{};
   bool help = false;
 };
 

@@ -45,8 +45,8 @@ struct HttpRequest {
   std::string method_text = "GET";
   std::string target = "/";  // as on the request line, not decoded; see net/url.h for the parts
   int version_minor = 1;
-  HttpHeaders headers;
-  Bytes body;
+  HttpHeaders headers{};
+  Bytes body{};
 
   [[nodiscard]] std::string_view path() const;   // of the target, up to '?', not decoded
   [[nodiscard]] std::string_view query() const;  // after '?', not decoded
