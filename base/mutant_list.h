@@ -6,7 +6,6 @@
   M(VoteGivenTwice, "core: a second candidate of a term gets the vote, too") \
   M(VoteNotPersisted, "core: the vote stays in memory") \
   M(VoteForShorterLog, "core: the candidate's log is not compared") \
-  M(VoteWhileLeaderHeard, "core: votes are given although a leader is heard") \
   M(DamagedVotes, "core: a server with a damaged log votes") \
   M(ElectedByHalf, "core: half of an even number of voters elects") \
   M(QuorumOneShort, "core: one server less than a majority commits and confirms") \
@@ -16,6 +15,10 @@
   M(AckOutlivesReset, "core: entries that a snapshot's installation drops are acknowledged later") \
   M(AppliedBeforeDurable, "core: entries are applied that this disk does not hold") \
   M(PreviousNotChecked, "core: the term of the entry before an append is not compared") \
+  M(DamagedLogTrusted, "core: what a damaged log holds below the tables' index counts as committed") \
+  M(DamagedCommits, "core: a damaged log takes the commit index of a leader that does not know of the damage") \
+  M(RepairUnheard, "core: a leader waits for the one acknowledgement that ends a repair") \
+  M(RemovedNeverCampaigns, "core: a server whose removal is not committed starts no election") \
   M(TailNotCut, "core: a conflicting tail of the log is kept") \
   M(CommitBeyondMatch, "core: the leader's commit index is taken beyond what matches") \
   M(ReadWithoutQuorum, "core: a read index needs no answers") \

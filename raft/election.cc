@@ -15,7 +15,8 @@ bool Node::leaves_uncommitted() const {
 }
 
 bool Node::may_campaign() const {
-  return (is_voter() || leaves_uncommitted()) && !damaged() && !storage_full_ && !receiver_.installing();
+  const bool member = is_voter() || (leaves_uncommitted() && !MESH_MUTANT(RemovedNeverCampaigns));
+  return member && !damaged() && !storage_full_ && !receiver_.installing();
 }
 
 bool Node::hears_leader() const {
@@ -81,7 +82,7 @@ void Node::handle(const Message& message, const VoteRequest& request) {
   }
   if (message.term > hard_state_.term) {
     // A server that hears its leader neither votes nor moves on to the new term: whoever asks is cut off or removed.
-    if (!request.transfer && hears_leader() && !MESH_MUTANT(VoteWhileLeaderHeard)) return;
+    if (!request.transfer && hears_leader()) return;
     become_follower(message.term, kNoServer);
   }
   const bool current = message.term == hard_state_.term;
@@ -99,7 +100,7 @@ void Node::handle(const Message& message, const VoteRequest& request) {
 // Promises nothing and changes nothing. A refusal carries the own term, from which a server that is behind learns.
 void Node::answer_pre_vote(const Message& message, const VoteRequest& request) {
   const bool granted =
-      message.term > hard_state_.term && (!hears_leader() || MESH_MUTANT(VoteWhileLeaderHeard)) && !damaged() && log_.outdone_by(request.last);
+      message.term > hard_state_.term && !hears_leader() && !damaged() && log_.outdone_by(request.last);
   send_in(granted ? message.term : hard_state_.term, message.from, VoteResponse{.pre = true, .granted = granted});
 }
 

@@ -24,7 +24,9 @@ bool Node::hear_leader(ServerId leader) {
 void Node::handle(const Message& message, const Heartbeat& heartbeat) {
   if (!hear_leader(message.from)) return;
   note_repair(heartbeat.repair);
-  commit_through(heartbeat.commit);
+  // A leader that has not heard of the damage counts on entries that are lost; others may stand in their place here.
+  if (!damaged() || heartbeat.repair.nonce == damage_nonce_ || MESH_MUTANT(DamagedCommits))
+    commit_through(heartbeat.commit);
   send(message.from, HeartbeatResponse{.round = heartbeat.round, .repair_nonce = damage_nonce_});
 }
 

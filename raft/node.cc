@@ -69,7 +69,9 @@ void Node::recover(RecoveredState recovered) {
     damage_nonce_ = rng_.next() | 1;
     if (!recovered.log.damaged) outbox_.mark_damage();
   }
-  commit_ = std::max(log_.base().index, std::min(applied_, log_.last().index));
+  // Damage may have taken a truncation away and left what it cut off: nothing of such a log is known to be committed.
+  const bool trusted = !damaged || MESH_MUTANT(DamagedLogTrusted);
+  commit_ = trusted ? std::max(log_.base().index, std::min(applied_, log_.last().index)) : log_.base().index;
 }
 
 RoleChange Node::view() const {

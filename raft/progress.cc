@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/mutant.h"
 
 namespace mesh::raft {
 namespace {
@@ -104,7 +105,7 @@ bool Progress::admit(std::uint64_t nonce, Index last) {
 }
 
 void Progress::note_whole(std::uint64_t round) {
-  if (repair_.nonce == 0 || round <= repair_round) return;
+  if (repair_.nonce == 0 || round <= repair_round || MESH_MUTANT(RepairUnheard)) return;
   const Index through = repair_.through;
   retired_nonces_.push_back(repair_.nonce);
   repair_ = {};

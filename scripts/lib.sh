@@ -118,7 +118,7 @@ release() {
 build() {
   local folder=$1
   shift
-  ninja -j "$jobs" -C "$folder" "$@" >"$folder.build.log" 2>&1 && return 0
+  ninja -k 0 -j "$jobs" -C "$folder" "$@" >"$folder.build.log" 2>&1 && return 0
   grep -m 20 -A 6 -E 'error:|FAILED:|undefined reference' "$folder.build.log" >&2 || tail -n 30 "$folder.build.log" >&2
   return 1
 }

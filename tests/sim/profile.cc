@@ -38,7 +38,7 @@ FaultProfile draw_faults(Rng& rng) {
     out.partition_every = rng.between(milliseconds(300), seconds(8));
     out.partition_max = rng.between(milliseconds(50), seconds(5));
   }
-  if (rng.chance_ppm(kTwoThirds)) {
+  if (rng.chance_ppm(333'333)) {
     out.clock_jump_every = rng.between(milliseconds(500), seconds(10));
     out.clock_jump_max = rng.between(milliseconds(10), seconds(5));
   }
@@ -48,13 +48,15 @@ FaultProfile draw_faults(Rng& rng) {
   }
   if (rng.chance_ppm(333'333)) out.sync_error_every = rng.between(milliseconds(500), seconds(8));
   if (rng.chance_ppm(kTwoThirds)) out.member_change_every = rng.between(milliseconds(200), seconds(5));
-  if (rng.chance_ppm(250'000)) {
+  if (rng.chance_ppm(400'000)) {
     // Damage is promised to be harmless on a minority, so nothing else may take a copy of the log away meanwhile.
-    out.rot_ppm = up_to_ppm(rng, 500'000);
+    out.rot_ppm = 200'000 + up_to_ppm(rng, 800'000);
+    out.crash_every = rng.between(milliseconds(200), seconds(3));
+    out.down_max = rng.between(milliseconds(10), seconds(2));
     out.member_change_every = Duration(0);
     out.sync_error_every = Duration(0);
   }
-  if (rng.chance_ppm(kTwoThirds)) out.transfer_every = rng.between(milliseconds(300), seconds(8));
+  if (rng.chance_ppm(kTwoThirds)) out.transfer_every = rng.between(milliseconds(50), seconds(4));
   return out;
 }
 
@@ -62,7 +64,7 @@ DiskProfile draw_disk(Rng& rng) {
   DiskProfile out;
   out.sync_mean = rng.between(microseconds(100), milliseconds(10));
   if (rng.chance_ppm(kTwoThirds)) {
-    out.stall_ppm = up_to_ppm(rng, 20'000);
+    out.stall_ppm = up_to_ppm(rng, 60'000);
     out.stall_max = rng.between(milliseconds(10), milliseconds(1'500));
   }
   out.lose_ppm = up_to_ppm(rng, 1'000'000);
@@ -109,7 +111,7 @@ DriverProfile draw_driver(Rng& rng) {
   out.segment_bytes = 4096 * rng.between(2, 32);
   out.chunk_bytes = rng.between(30, 2'000);
   if (rng.chance_ppm(500'000)) out.fail_ppm = up_to_ppm(rng, 100'000);
-  if (rng.chance_ppm(500'000)) out.lease_read_ppm = up_to_ppm(rng, 1'000'000);
+  if (rng.chance_ppm(kTwoThirds)) out.lease_read_ppm = up_to_ppm(rng, 1'000'000);
   return out;
 }
 

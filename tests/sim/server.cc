@@ -26,6 +26,14 @@ HostClock draw_clock(Rng& rng, MonoTime now, std::int64_t drift_ppm_max) {
   return HostClock(now, MonoTime(rng.between(seconds(0), hours(100))), drift);
 }
 
+// Of bytes that say something, if some draws find one: much of a log file is zeroes kept for later.
+std::uint64_t draw_bit(Rng& rng, const Bytes& content) {
+  constexpr int kDraws = 40;
+  std::uint64_t byte = rng.below(content.size());
+  for (int i = 0; i < kDraws && content[byte] == 0; ++i) byte = rng.below(content.size());
+  return byte * 8 + rng.below(8);
+}
+
 }  // namespace
 
 // What a crash destroys.
@@ -263,7 +271,7 @@ void Server::rot() {
   std::erase_if(paths, [this](const std::string& path) { return disk_.content(path)->empty(); });
   if (paths.empty()) return;
   const std::string& path = paths[rng_.below(paths.size())];
-  const std::uint64_t bit = rng_.below(disk_.content(path)->size() * 8);
+  const std::uint64_t bit = draw_bit(rng_, *disk_.content(path));
   TRACE(around_.queue, "fault: bit {} of byte {} of {} on server {} flips", bit % 8, bit / 8, path, host_);
   disk_.flip_bit(path, bit);
   rotten_ = true;
@@ -328,9 +336,9 @@ void Server::flush_later() {
     in_lane(Lane::Tables, draw_sync(), [this] {
       const auto through = running_->tables.flush();
       CHECK(through.ok(), "flush");
+      flush_later();
       step(raft::StateFlushed{*through});
     });
-    flush_later();
   });
 }
 

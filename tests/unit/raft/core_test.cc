@@ -166,6 +166,28 @@ TEST_CASE("a repaired log knows as committed what the tables hold") {
   EXPECT(one.core().commit() == Index(3));
 }
 
+TEST_CASE("a damaged log commits nothing on the word of a leader that does not know of the damage") {
+  RecoveredState state;
+  state.log.hard_state = {Term(2), kNoServer};
+  state.log.base.configuration = make_configuration({kSelf, ServerId(2), ServerId(3)}, {}).value();
+  state.log.entries = {entry(1, 1)};  // was cut off and replaced by an entry of term 2, which the damage took away
+  state.log.damaged = true;
+  Lone one(std::move(state));
+  one.receive(2, 2, Heartbeat{.commit = Index(1), .round = 1});
+  EXPECT(one.core().commit() == Index(0));
+}
+
+TEST_CASE("a damaged log may hold what was cut off, below what the tables hold") {
+  RecoveredState state;
+  state.log.hard_state = {Term(4), kNoServer};
+  state.log.base.configuration = make_configuration({kSelf, ServerId(2), ServerId(3)}, {}).value();
+  state.log.entries = {entry(1, 1), entry(2, 1)};
+  state.log.damaged = true;
+  state.tables.applied = Index(9);
+  Lone one(std::move(state));
+  EXPECT(one.core().commit() == Index(0));
+}
+
 TEST_CASE("a follower that ended its repair unheard is whole again with its answer to a later heartbeat") {
   Lone one({1, 2, 3});
   one.lead();
