@@ -231,6 +231,13 @@ void Cursor::advance() {
   settle();
 }
 
+Tree::Tree() = default;
+Tree::Tree(const Tree& other) = default;
+Tree::Tree(Tree&& other) noexcept = default;
+Tree& Tree::operator=(const Tree& other) = default;
+Tree& Tree::operator=(Tree&& other) noexcept = default;
+Tree::~Tree() = default;
+
 const Item* Tree::find(const Search& search) const {
   const Node* node = root_.get();
   while (node != nullptr) {

@@ -102,6 +102,13 @@ class Cursor {
 // One version. Copies share all nodes.
 class Tree {
  public:
+  Tree();
+  Tree(const Tree& other);
+  Tree(Tree&& other) noexcept;
+  Tree& operator=(const Tree& other);
+  Tree& operator=(Tree&& other) noexcept;
+  ~Tree();
+
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] const Node* root() const { return root_.get(); }
   [[nodiscard]] const Item* find(const Search& search) const;

@@ -14,7 +14,7 @@ constexpr Duration kPatience = seconds(20);
 
 class HostRig : public RaftHostObserver {
  public:
-  explicit HostRig(Backing& backing, RaftHostOptions options = {}) : backing_(backing), options_(options) {
+  explicit HostRig(Backing& backing, RaftHostOptions options = {}) : options_(options) {
     options_.self = raft::ServerId(1);
     options_.core.election_timeout = milliseconds(20);
     options_.core.heartbeat_interval = milliseconds(5);
@@ -74,7 +74,6 @@ class HostRig : public RaftHostObserver {
   int fatals = 0;
 
  private:
-  Backing& backing_;
   RaftHostOptions options_;
 };
 
