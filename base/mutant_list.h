@@ -25,7 +25,6 @@
   M(ReadRoundReused, "core: answers to an earlier round confirm a read") \
   M(ReadBeforeOwnTerm, "core: reads are taken before an entry of the term is committed") \
   M(ReadNotAwaitingApply, "core: a read is served when its index is committed, not applied") \
-  M(LeaseTooLong, "core: the lease outlives the election timeout") \
   M(LeaseKeptInTransfer, "core: a transfer does not void the lease") \
   M(LeaseBehindCommit, "core: lease reads while committed entries are not applied") \
   M(ChangeBeforeOwnTerm, "core: members are changed before an entry of the term is committed") \

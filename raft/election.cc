@@ -99,8 +99,9 @@ void Node::handle(const Message& message, const VoteRequest& request) {
 
 // Promises nothing and changes nothing. A refusal carries the own term, from which a server that is behind learns.
 void Node::answer_pre_vote(const Message& message, const VoteRequest& request) {
+  const bool whole = !damaged() || MESH_MUTANT(DamagedVotes);
   const bool granted =
-      message.term > hard_state_.term && !hears_leader() && !damaged() && log_.outdone_by(request.last);
+      message.term > hard_state_.term && !hears_leader() && whole && log_.outdone_by(request.last);
   send_in(granted ? message.term : hard_state_.term, message.from, VoteResponse{.pre = true, .granted = granted});
 }
 

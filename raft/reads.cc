@@ -121,7 +121,6 @@ bool Node::lease_valid(MonoTime now) const {
   for (const ServerId id : configuration().voters)
     since.push_back(id == self_ ? now : leader->followers.at(id).lease_from());
   const MonoTime from = quorum_value(std::move(since));
-  if (MESH_MUTANT(LeaseTooLong)) return from != MonoTime::min() && now < from + options_.election_timeout * 4;
   return from != MonoTime::min() && now < from + (options_.election_timeout - options_.lease_margin);
 }
 

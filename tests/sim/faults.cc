@@ -103,8 +103,22 @@ void FaultInjector::partition() {
   if (shape == 3) split();
   if (shape == 4) split_with_bridge();
   if (shape >= 5) cut_some_links();
+  mend_after(profile_.partition_max);
+}
+
+// Half of the time the old leader hears nothing of what follows: it must find out by itself.
+void FaultInjector::transfer() {
+  const HostId leader = target_.likely_leader();
+  target_.transfer_leadership();
+  if (target_.servers() < 2 || rng_.below(2) == 0) return;
+  TRACE(queue_, "fault: {} is deaf", leader);
+  isolate(leader, true, false);
+  mend_after(milliseconds(800));
+}
+
+void FaultInjector::mend_after(Duration most) {
   const std::uint64_t mine = ++partition_number_;
-  queue_.after(rng_.between(milliseconds(1), profile_.partition_max), [this, mine] {
+  queue_.after(rng_.between(milliseconds(1), most), [this, mine] {
     if (mine != partition_number_) return;
     TRACE(queue_, "fault: partition {} ends", mine);
     network_.mend_all();

@@ -47,7 +47,8 @@ class FaultInjector {
   void fill_disk();
   void break_sync();
   void change_members() { target_.change_members(); }
-  void transfer() { target_.transfer_leadership(); }
+  void transfer();
+  void mend_after(Duration most);
 
   void cut_both(HostId a, HostId b);
   void isolate(HostId victim, bool inward, bool outward);

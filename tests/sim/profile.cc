@@ -47,7 +47,7 @@ FaultProfile draw_faults(Rng& rng) {
     out.disk_full_max = rng.between(milliseconds(50), seconds(3));
   }
   if (rng.chance_ppm(333'333)) out.sync_error_every = rng.between(milliseconds(500), seconds(8));
-  if (rng.chance_ppm(kTwoThirds)) out.member_change_every = rng.between(milliseconds(200), seconds(5));
+  if (rng.chance_ppm(kTwoThirds)) out.member_change_every = rng.between(milliseconds(50), seconds(4));
   if (rng.chance_ppm(400'000)) {
     // Damage is promised to be harmless on a minority, so nothing else may take a copy of the log away meanwhile.
     out.rot_ppm = 200'000 + up_to_ppm(rng, 800'000);

@@ -117,10 +117,14 @@ void RaftChecker::check_leader(HostId host, const Before& before, const raft::Co
 }
 
 void RaftChecker::check_batch(HostId host, const raft::Core& core, const raft::PersistBatch& batch) {
-  if (batch.truncate_from && !batch.reset && *batch.truncate_from <= committed()) {
+  if (batch.truncate_from && !batch.reset && *batch.truncate_from <= seen_commit_[host]) {
+    // An old leader's append may have cut it off in memory before the entry that is committed came back.
+    const raft::Term committed_term = committed_[batch.truncate_from->value()];
     const Written* cut = shadows_[host].at(*batch.truncate_from);
-    if (cut != nullptr && cut->term == committed_[batch.truncate_from->value()]) {
-      violation("server {} cuts off entry {}, which is committed", host, batch.truncate_from->value());
+    const bool put_back = !batch.entries.empty() && batch.entries.front().index == *batch.truncate_from &&
+                          batch.entries.front().term == committed_term;
+    if (cut != nullptr && cut->term == committed_term && !put_back) {
+      violation("server {} cuts off entry {}, which it knows as committed", host, batch.truncate_from->value());
     }
   }
   for (const raft::Entry& entry : batch.entries) {
