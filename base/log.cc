@@ -16,9 +16,10 @@ std::atomic<LogFormat> format_now{LogFormat::Text};
 std::atomic<LogSink*> sink_now{nullptr};
 std::atomic<std::uint64_t> lines_total{0};
 std::atomic<std::uint64_t> suppressed_total{0};
+std::atomic<std::uint64_t> dropped_total{0};
 
 // One write(2) per line, so that lines of two threads never mix (they are shorter than a pipe's atomic size or go to a
-// file opened for appending). A full pipe whose reader hangs would block here: the daemon installs LogWriter.
+// file opened for appending). A full pipe whose reader hangs blocks here: daemon/ has a LogWriter (log_writer.h).
 void write_stderr(std::string_view line) {
   std::string with_newline(line);
   with_newline.push_back('\n');
@@ -63,7 +64,8 @@ void send_contained_faults_to_log() { set_contain_sink(&log_contained); }
 
 LogCounts log_counts() {
   return {.lines_total = lines_total.load(std::memory_order_relaxed),
-          .suppressed_total = suppressed_total.load(std::memory_order_relaxed)};
+          .suppressed_total = suppressed_total.load(std::memory_order_relaxed),
+          .dropped_total = dropped_total.load(std::memory_order_relaxed)};
 }
 
 bool LogSite::admit(std::int64_t second, std::uint64_t& suppressed_since) {
@@ -79,6 +81,8 @@ bool LogSite::admit(std::int64_t second, std::uint64_t& suppressed_since) {
 namespace log_detail {
 
 constinit std::atomic<LogLevel> level_min{LogLevel::Info};
+
+void count_dropped() { dropped_total.fetch_add(1, std::memory_order_relaxed); }
 
 void write(LogSite& site, LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
   const auto second = duration_cast<seconds>(mono_now().time_since_epoch()).count();

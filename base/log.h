@@ -61,6 +61,7 @@ void send_contained_faults_to_log();
 struct LogCounts {
   std::uint64_t lines_total = 0;
   std::uint64_t suppressed_total = 0;  // by the limit per place
+  std::uint64_t dropped_total = 0;     // by a sink that could not take them
 };
 [[nodiscard]] LogCounts log_counts();
 
@@ -117,6 +118,7 @@ class LogSite {
 
 namespace log_detail {
 extern std::atomic<LogLevel> level_min;
+void count_dropped();
 void write(LogSite& site, LogLevel level, std::string_view message, std::initializer_list<LogField> fields);
 }  // namespace log_detail
 

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/log_writer.h"
 #include "base/metrics.h"
 #include "base/uuid.h"
 #include "base/version.h"
@@ -170,6 +171,7 @@ Status set_log(const model::Config& config) {
 
 Status run_dev(const model::Config& config) {
   MESH_TRY_STATUS(set_log(config));
+  const LogWriter log_writer;  // outlives the threads that log
   MESH_TRY(data, TempDir::make("meshd-dev"));
   Dev dev(config, std::move(data));
   MESH_TRY_STATUS(dev.start());

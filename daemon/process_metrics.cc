@@ -37,6 +37,8 @@ void register_process_metrics(MetricRegistry& metrics) {
                            [] { return static_cast<double>(log_counts().lines_total); });
   metrics.counter_function({"meshd_log_suppressed_total", "Log lines held back by the limit of their place"},
                            [] { return static_cast<double>(log_counts().suppressed_total); });
+  metrics.counter_function({"meshd_log_dropped_total", "Log lines dropped because nobody read the log in time"},
+                           [] { return static_cast<double>(log_counts().dropped_total); });
   metrics.counter_function({"meshd_contained_faults_total", "Faults caused by peers that ended one connection or message"},
                            [] { return static_cast<double>(contained_faults_total()); });
   metrics.gauge_function({"process_resident_memory_bytes", "Resident memory"}, resident_bytes);
