@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/message.h"
+
 namespace mesh::agent {
 namespace {
 
@@ -34,6 +36,13 @@ std::string_view cut(std::string_view text, std::size_t bytes_max) {
   return text.substr(0, end);
 }
 
+template <class Row>
+Status check_size(std::string_view what, std::string_view id, const Row& row) {
+  const std::size_t size = encode(row).size();
+  if (size <= kLocalRowBytesMax) return {};
+  return error(Code::Invalid, "{} '{}' takes {} bytes, at most {} are allowed", what, id, size, kLocalRowBytesMax);
+}
+
 }  // namespace
 
 Status LocalState::add_service(const model::ServiceDefinition& definition, const AddServiceOptions& options) {
@@ -55,6 +64,7 @@ Status LocalState::add_service(const model::ServiceDefinition& definition, const
 Status LocalState::put_service(model::ServiceInstance instance, const std::vector<model::CheckDefinition>& checks,
                                const AddServiceOptions& options) {
   const std::string id = instance.id;
+  MESH_TRY_STATUS(check_size("service", id, instance));
   services_.set(id, LocalService{std::move(instance), options.source});
   if (options.replace_existing_checks) remove_checks_of(id, checks);
   for (const auto& check : checks) MESH_TRY_STATUS(put_check(check, options.source));
@@ -116,6 +126,7 @@ Status LocalState::put_check(model::CheckDefinition definition, Source source) {
     row.output = before->row.output;
   }
   const std::string id = definition.check_id;
+  MESH_TRY_STATUS(check_size("check", id, row));
   checks_.set(id, LocalCheck{std::move(definition), std::move(row), source});
   return {};
 }

@@ -5,6 +5,7 @@
 // Ids are compared without case. Errors leave the state as it was.
 //
 // Limits (docs/limits.md): kLocalServicesMax, kLocalChecksMax; above them registrations are refused with Overloaded.
+// A service or check over kLocalRowBytesMax is Invalid: its row would fit no write to the catalog.
 #pragma once
 
 #include <cstddef>
@@ -25,6 +26,7 @@ namespace mesh::agent {
 
 inline constexpr std::size_t kLocalServicesMax = 4096;
 inline constexpr std::size_t kLocalChecksMax = 16384;
+inline constexpr std::size_t kLocalRowBytesMax = std::size_t{256} << 10;  // one service or check, encoded
 
 // Who registered it: the configuration (replaced as a whole by a reload) or the API (stays until it is deregistered).
 enum class Source : std::uint8_t { File, Api };

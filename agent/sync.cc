@@ -47,8 +47,9 @@ class Differ {
   }
 
   [[nodiscard]] bool full() const {
-    return plan_.registration &&
-           plan_.registration->services.size() + plan_.registration->checks.size() >= kSyncObjectsMax;
+    if (!plan_.registration) return false;
+    const std::size_t objects = plan_.registration->services.size() + plan_.registration->checks.size();
+    return objects >= kSyncObjectsMax || bytes_ >= kSyncBytesMax;
   }
 
   void compare_node() {
@@ -64,6 +65,7 @@ class Differ {
       const model::ServiceInstance* present = catalog_.instance(local_.node().id, id);
       const model::ServiceInstance wanted = wanted_instance(service.instance, present);
       if (present != nullptr && same_row(wanted, *present)) continue;
+      bytes_ += encode(wanted).size();
       registration().services.push_back(wanted);
       plan_.outputs_only = false;
     }
@@ -74,6 +76,7 @@ class Differ {
       if (full()) return;
       const model::Check* present = catalog_.check(local_.node().id, id);
       if (present != nullptr && same_row(check.row, *present)) continue;
+      bytes_ += encode(check.row).size();
       registration().checks.push_back(check.row);
       if (present == nullptr || !differs_in_output_only(check.row, *present)) plan_.outputs_only = false;
     }
@@ -104,6 +107,7 @@ class Differ {
   const LocalState& local_;
   const model::Catalog& catalog_;
   SyncPlan plan_;
+  std::size_t bytes_ = 0;  // of the rows in the registration
 };
 
 std::vector<model::Command> commands_of(SyncPlan plan) {

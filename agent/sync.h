@@ -6,7 +6,7 @@
 //
 // Thread: one (the agent loop). Values in, values out.
 //
-// Limits: kSyncObjectsMax objects in one registration (more go in the next round), kSyncRemovalsMax removals a round.
+// Limits: kSyncObjectsMax objects and kSyncBytesMax bytes in one registration (more go in the next round), kSyncRemovalsMax removals a round.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +24,7 @@
 namespace mesh::agent {
 
 inline constexpr std::size_t kSyncObjectsMax = 64;
+inline constexpr std::size_t kSyncBytesMax = std::size_t{512} << 10;  // and one row; under the 1 MiB of a proposal
 inline constexpr std::size_t kSyncRemovalsMax = 64;
 inline constexpr Duration kSyncBackoffMin = milliseconds(100);
 inline constexpr Duration kSyncBackoffMax = seconds(15);

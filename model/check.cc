@@ -1,5 +1,7 @@
 #include "model/check.h"
 
+#include "model/names.h"
+
 namespace mesh::model {
 
 MESH_ENUM_TABLE(CheckStatus, MESH_CHECK_STATUS_VALUES)
@@ -14,6 +16,7 @@ std::string_view check_type(const CheckDefinition& definition) {
 }
 
 std::string check_definition_fault(const CheckDefinition& definition) {
+  if (const auto fault = text_fault(definition.check_id, kCheckIdMax); !fault.empty()) return "check_id " + fault;
   const int kinds = !definition.http.empty() + !definition.tcp.empty() + (definition.ttl != Duration{});
   if (kinds == 0) return "a check needs one of http, tcp or ttl";
   if (kinds > 1) return "a check has only one of http, tcp and ttl";

@@ -50,6 +50,7 @@ struct CheckDefinition {
 inline constexpr Duration kCheckIntervalDefault = seconds(10);
 inline constexpr Duration kCheckTimeoutDefault = seconds(10);
 inline constexpr Duration kCheckIntervalMin = milliseconds(100);     // shorter ones are refused
+inline constexpr std::size_t kCheckIdMax = 512;                       // bytes
 inline constexpr std::size_t kCheckOutputMax = std::size_t{4} << 10;  // bytes kept of a check's output
 
 // "http", "tcp" or "ttl"; "" if none is set. Consul's field Type.

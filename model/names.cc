@@ -1,5 +1,7 @@
 #include "model/names.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 
@@ -41,6 +43,12 @@ std::string_view name_fault(std::string_view name) {
   if (!is_utf8(name)) return "is not UTF-8";
   if (std::any_of(name.begin(), name.end(), is_control)) return "holds a control character";
   if (name.find('/') != std::string_view::npos) return "holds a slash";
+  return {};
+}
+
+std::string text_fault(std::string_view text, std::size_t bytes_max) {
+  if (text.size() > bytes_max) return fmt::format("is over {} bytes", bytes_max);
+  if (std::any_of(text.begin(), text.end(), is_control)) return "holds a control character";
   return {};
 }
 

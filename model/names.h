@@ -21,6 +21,9 @@ inline constexpr std::size_t kServiceNameMax = 255;  // bytes, names that are no
 // nothing. Refused: empty, too long, not UTF-8, control characters, slash, "*".
 [[nodiscard]] std::string_view name_fault(std::string_view name);
 
+// The same for other text of one line, which may be empty ("is over 255 bytes", "holds a control character").
+[[nodiscard]] std::string text_fault(std::string_view text, std::size_t bytes_max);
+
 // ASCII letters lowered; the form used in keys.
 [[nodiscard]] std::string fold_name(std::string_view name);
 [[nodiscard]] bool same_name(std::string_view a, std::string_view b);

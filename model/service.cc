@@ -87,6 +87,7 @@ std::vector<std::string> service_definition_faults(const ServiceDefinition& defi
   faults.name("name", definition.name);
   if (!definition.id.empty()) faults.name("id", definition.id);
   if (is_reserved_name(definition.name)) faults.add("name {} is reserved by DNS", definition.name);
+  if (const auto fault = text_fault(definition.address, kServiceAddressMax); !fault.empty()) faults.add("address {}", fault);
   faults.at_most("tags", definition.tags.size(), kServiceTagsMax);
   faults.at_most("upstreams", definition.upstreams.size(), kServiceUpstreamsMax);
   for (std::size_t i = 0; i < definition.upstreams.size(); ++i) {

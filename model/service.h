@@ -104,6 +104,7 @@ inline constexpr std::size_t kServiceTagsMax = 256;
 inline constexpr std::size_t kServiceMetaMax = 64;          // pairs, as in Consul
 inline constexpr std::size_t kServiceMetaKeyMax = 128;      // bytes
 inline constexpr std::size_t kServiceMetaValueMax = 512;    // bytes
+inline constexpr std::size_t kServiceAddressMax = 255;     // bytes
 inline constexpr std::size_t kServiceUpstreamsMax = 256;
 inline constexpr std::size_t kServiceChecksMax = 64;
 

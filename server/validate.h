@@ -4,12 +4,15 @@
 #pragma once
 
 #include "base/result.h"
+#include "model/check.h"
 #include "model/command.h"
+#include "model/service.h"
 
 namespace mesh::server {
 
-inline constexpr std::size_t kIdBytesMax = 512;  // of a service or check id
-inline constexpr std::size_t kAddressBytesMax = 255;
+// The agent refuses the same ids and addresses, because one faulty row would hold up all rows of its node.
+inline constexpr std::size_t kIdBytesMax = model::kCheckIdMax;  // of a service or check id
+inline constexpr std::size_t kAddressBytesMax = model::kServiceAddressMax;
 inline constexpr std::size_t kRegisterServicesMax = 4096;     // in one command
 inline constexpr std::size_t kRegisterChecksMax = 16 * 1024;  // in one command
 

@@ -53,6 +53,22 @@ TEST_CASE("a faulty service is refused with all its faults and changes nothing")
   EXPECT(state.services().empty());
 }
 
+TEST_CASE("a service or check too large for a write to the catalog is refused and changes nothing") {
+  LocalState state(node());
+  auto large = service("large", 80);
+  large.tags.assign(1, std::string(kLocalRowBytesMax, 't'));
+  REQUIRE(!state.add_service(large, {}).ok());
+  auto web = service("web", 80);
+  web.checks = {ttl_check("one")};
+  web.checks[0].notes = std::string(kLocalRowBytesMax, 'n');
+  const Status status = state.add_service(web, {});
+  REQUIRE(!status.ok());
+  EXPECT_EQ(status.error().code, Code::Invalid);
+  EXPECT(!state.add_check(web.checks[0], Source::Api).ok());
+  EXPECT(state.services().empty());
+  EXPECT(state.checks().empty());
+}
+
 TEST_CASE("checks come and go with their service, those not named again stay unless they are to be replaced") {
   LocalState state(node());
   auto web = service("web", 80);

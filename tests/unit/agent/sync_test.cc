@@ -216,5 +216,21 @@ TEST_CASE("a node with many services is registered in bounded pieces") {
   EXPECT_EQ(servers.catalog().instance_count(), 200);
 }
 
+TEST_CASE("large services are registered in pieces that fit a proposal") {
+  FakeServers servers;
+  LocalState local(node());
+  for (int i = 0; i < 9; ++i) {
+    model::ServiceDefinition definition;
+    definition.name = fmt::format("s{}", i);
+    definition.tags.assign(1, std::string(kLocalRowBytesMax - 1024, 't'));
+    REQUIRE(local.add_service(definition, {}).ok());
+  }
+  Sync sync(local, Rng(1));
+  auto commands = sync.on_replica(kStart, servers.catalog());
+  EXPECT_LE(encode(*commands.back().registration).size(), kSyncBytesMax + kLocalRowBytesMax);
+  EXPECT_EQ(settle(sync, servers, kStart, std::move(commands)), 3);
+  EXPECT_EQ(servers.catalog().instance_count(), 9);
+}
+
 }  // namespace
 }  // namespace mesh::agent
