@@ -3,11 +3,17 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/options.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
+#include <cstdarg>
+#include <cstdio>
+
+#include "base/file.h"
+#include "base/log.h"
 #include "storage/table_format.h"
 
 namespace mesh::storage {
@@ -34,6 +40,21 @@ rocksdb::WriteOptions without_wal() {
   return options;
 }
 
+// RocksDB's messages go to our log, not to its file LOG: once a line of that file found no space, the next one ends the
+// process by an assertion (WritableFileWriter in RocksDB 7.8 as Debian builds it).
+class RocksLog final : public rocksdb::Logger {
+ public:
+  RocksLog() : Logger(rocksdb::WARN_LEVEL) {}
+  using Logger::Logv;
+  void Logv(const char* format, va_list arguments) override {
+    char line[512];
+    std::vsnprintf(line, sizeof line, format, arguments);
+    std::string_view text(line);
+    while (text.ends_with('\n')) text.remove_suffix(1);
+    LOG_WARN("RocksDB", {"says", text});
+  }
+};
+
 rocksdb::Options database_options(const RocksTablesOptions& ours) {
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = rocksdb::NewLRUCache(kTablesCacheBytes);
@@ -47,8 +68,7 @@ rocksdb::Options database_options(const RocksTablesOptions& ours) {
   options.max_open_files = kTablesOpenFilesMax;
   options.max_background_jobs = 2;
   options.compression = rocksdb::kLZ4Compression;
-  options.info_log_level = rocksdb::WARN_LEVEL;
-  options.keep_log_file_num = 2;
+  options.info_log = std::make_shared<RocksLog>();
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
   options.skip_stats_update_on_db_open = true;
@@ -117,6 +137,7 @@ Result<raft::RecoveredTables> RocksTables::Database::open() {
 }
 
 Status RocksTables::Database::open_rocks() {
+  MESH_TRY_STATUS(make_dirs(options_.folder));  // RocksDB makes it too, but warns of its absence first
   rocksdb::DB* opened = nullptr;
   const rocksdb::Status status = rocksdb::DB::Open(database_options(options_), options_.folder, &opened);
   if (status.ok()) {

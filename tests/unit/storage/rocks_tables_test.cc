@@ -318,5 +318,14 @@ TEST_CASE("a store that flushes when it is closed comes back with everything") {
   EXPECT(rows_of(tables) == Rows{{{2, "a"}, "b"}});
 }
 
+TEST_CASE("RocksDB keeps no log file of its own, whose writes would end the process on a full disk") {
+  auto dir = TempDir::make();
+  REQUIRE(dir.ok());
+  RocksTables tables({dir->file("tables"), cluster(1)});
+  REQUIRE(tables.open().ok());
+  EXPECT(std::filesystem::exists(dir->file("tables/CURRENT")));
+  EXPECT(!std::filesystem::exists(dir->file("tables/LOG")));
+}
+
 }  // namespace
 }  // namespace mesh::storage
