@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include "cli/output.h"
 #include "net/http1/client.h"
 #include "net/loop.h"
 
@@ -19,9 +20,10 @@ std::string choose_address(const ClientOptions& options) {
   return std::string(kDefaultAddress);
 }
 
+// Of an answer, for a person: nothing in it steers a terminal.
 std::string first_line(std::string_view text) {
   const auto end = text.find_first_of("\r\n");
-  return std::string(text.substr(0, end));
+  return printable(text.substr(0, end));
 }
 
 Error refusal(const net::HttpResponse& answer, std::string_view path) {

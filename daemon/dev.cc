@@ -4,6 +4,8 @@
 
 #include <csignal>
 #include <cstdio>
+#include <optional>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -47,16 +49,15 @@ agent::AgentOptions agent_options(const model::Config& config, Rng& rng) {
 
 class Dev {
  public:
-  Dev(model::Config config, TempDir data)
-      : config_(std::move(config)), data_(std::move(data)), loop_("agent"), raft_("raft"), api_(metrics_) {}
+  explicit Dev(model::Config config) : config_(std::move(config)), loop_("agent"), raft_("raft"), api_(metrics_) {}
 
   Status start() {
+    watch_signals();  // before there is a folder to remove; what comes during the start is heard by run()
+    MESH_TRY(data, TempDir::make("meshd-dev"));
+    data_.emplace(std::move(data));
     register_process_metrics(metrics_);
     MESH_TRY_STATUS(start_server());
-    MESH_TRY_STATUS(start_agent());
-    interrupt_ = std::make_unique<net::SignalWatcher>(loop_, SIGINT, [this] { loop_.stop(); });
-    terminate_ = std::make_unique<net::SignalWatcher>(loop_, SIGTERM, [this] { loop_.stop(); });
-    return {};
+    return start_agent();
   }
 
   Status run() {
@@ -70,8 +71,16 @@ class Dev {
   }
 
  private:
+  void watch_signals() {
+    for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+      struct sigaction now{};
+      if (number == SIGHUP && sigaction(number, nullptr, &now) == 0 && now.sa_handler == SIG_IGN) continue;  // nohup
+      signals_.push_back(std::make_unique<net::SignalWatcher>(loop_, number, [this] { loop_.stop(); }));
+    }
+  }
+
   Status start_server() {
-    const std::string folder = data_.file("server");
+    const std::string folder = data_->file("server");
     MESH_TRY_STATUS(server::create_cluster({.data_dir = folder,
                                             .cluster_id = Uuid::make(rng_).to_string(),
                                             .datacenter = config_.datacenter,
@@ -111,7 +120,7 @@ class Dev {
     const auto http = api_.http_endpoints();
     const auto dns = api_.dns_addresses();
     std::printf("meshd dev: ready; HTTP %s, DNS %s, data %s\n", http.empty() ? "off" : http[0].to_string().c_str(),
-                dns.empty() ? "off" : dns[0].to_string().c_str(), data_.path().c_str());
+                dns.empty() ? "off" : dns[0].to_string().c_str(), data_->path().c_str());
     std::fflush(stdout);
   }
 
@@ -135,12 +144,11 @@ class Dev {
     raft_.stop();
     listener_.reset();
     server_.reset();
-    interrupt_.reset();
-    terminate_.reset();
+    signals_.clear();
   }
 
   model::Config config_;
-  TempDir data_;
+  std::optional<TempDir> data_;
   MetricRegistry metrics_;
   Rng rng_ = random_rng();
   net::Loop loop_;
@@ -150,8 +158,7 @@ class Dev {
   std::unique_ptr<net::LocalRpcListener> listener_;
   std::unique_ptr<net::RpcChannel> channel_;
   std::unique_ptr<agent::Agent> agent_;
-  std::unique_ptr<net::SignalWatcher> interrupt_;
-  std::unique_ptr<net::SignalWatcher> terminate_;
+  std::vector<std::unique_ptr<net::SignalWatcher>> signals_;
   model::NodeId node_id_;
   Status fatal_;
   bool api_open_ = false;
@@ -172,8 +179,7 @@ Status set_log(const model::Config& config) {
 Status run_dev(const model::Config& config) {
   MESH_TRY_STATUS(set_log(config));
   const LogWriter log_writer;  // outlives the threads that log
-  MESH_TRY(data, TempDir::make("meshd-dev"));
-  Dev dev(config, std::move(data));
+  Dev dev(config);
   MESH_TRY_STATUS(dev.start());
   return dev.run();
 }

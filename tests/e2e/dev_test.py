@@ -3,6 +3,8 @@
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -10,7 +12,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import DevDaemon, Failed, Steps, expect, run  # noqa: E402
+from harness import Daemon, DevDaemon, Failed, Steps, expect, run, wait_until  # noqa: E402
 
 meshd, meshctl = sys.argv[1:3]
 
@@ -125,6 +127,21 @@ def meshctl_verbs(dev):
     return "services, kv, near misses, exit status 2, 3 and 5"
 
 
+def meshctl_shows_no_control_characters_of_an_agent(_):
+    with socket.create_server(("127.0.0.1", 0)) as agent:
+        def answer():
+            connection, _ = agent.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 500 No\r\nContent-Length: 8\r\n\r\n\x1b[31mred")
+        thread = threading.Thread(target=answer)
+        thread.start()
+        _, _, err = run([meshctl, "nodes", "--address", f"127.0.0.1:{agent.getsockname()[1]}"], check=False)
+        thread.join()
+    expect("?[31mred" in err and "\x1b" not in err, f"it shows {err!r}")
+    return err.strip()
+
+
 def second_daemon_is_told_who_has_the_port(dev):
     port = dev.http_address.rsplit(":", 1)[1]
     done = subprocess.run([meshd, "dev", "--http-port", port, "--dns-port", "0"], capture_output=True, text=True,
@@ -149,6 +166,20 @@ def ends_without_a_trace(dev):
     return f"exit status 0, {data} is gone"
 
 
+def ends_at_any_signal_without_a_trace(folder):
+    data = os.path.join(folder, "data")
+    os.mkdir(data)
+    environment = dict(os.environ, TMPDIR=data)
+    for number, ready in ((signal.SIGHUP, True), (signal.SIGTERM, False)):
+        dev = DevDaemon(meshd, os.path.join(folder, "signals.log"), env=environment) if ready else Daemon(
+            [meshd, "dev", "--http-port", "0", "--dns-port", "0"], os.path.join(folder, "signals.log"), env=environment)
+        wait_until("the data folder", lambda: os.listdir(data))  # so early a signal finds the start unfinished
+        status = dev.stop(number)
+        expect(status == 0, f"{number.name} gives exit status {status}")
+        expect(not os.listdir(data), f"{number.name} leaves {os.listdir(data)}")
+    return "SIGHUP, and SIGTERM while it starts"
+
+
 def main():
     steps = Steps()
     with tempfile.TemporaryDirectory() as folder:
@@ -160,10 +191,12 @@ def main():
         steps.daemons.append(dev)
         for test in (register_and_resolve, mesh_address, catalog_and_health, failing_check_leaves_dns,
                      blocking_query_wakes, key_values, wrong_requests, meshctl_verbs,
+                     meshctl_shows_no_control_characters_of_an_agent,
                      second_daemon_is_told_who_has_the_port, deregister):
             steps.step(test.__name__.replace("_", " "), lambda test=test: test(dev))
         steps.daemons.clear()
         steps.step("ends without a trace", lambda: ends_without_a_trace(dev))
+        steps.step("ends at any signal without a trace", lambda: ends_at_any_signal_without_a_trace(folder))
     steps.finish()
 
 

@@ -137,8 +137,8 @@ class Daemon:
 class DevDaemon(Daemon):
     """`meshd dev` on ports of its own choice."""
 
-    def __init__(self, meshd, log_path, arguments=()):
-        super().__init__([meshd, "dev", "--http-port", "0", "--dns-port", "0", *arguments], log_path)
+    def __init__(self, meshd, log_path, arguments=(), env=None):
+        super().__init__([meshd, "dev", "--http-port", "0", "--dns-port", "0", *arguments], log_path, env)
         line = self.read_ready_line()
         found = re.search(r"HTTP (\S+), DNS (\S+), data (\S+)", line)
         if not found:
