@@ -18,6 +18,7 @@
 #include "daemon/loop_thread.h"
 #include "daemon/process_metrics.h"
 #include "daemon/seed.h"
+#include "net/address.h"
 #include "net/rpc_local.h"
 #include "net/signal.h"
 #include "server/identity.h"
@@ -174,9 +175,19 @@ Status set_log(const model::Config& config) {
   return {};
 }
 
+// dev lets every caller write, so only this host may call.
+Status check_loopback(const model::Config& config) {
+  MESH_TRY(ip, net::IpAddress::parse(config.client).context("client"));
+  if (ip.is_loopback()) return {};
+  return error(Code::Invalid,
+               "client: {} is not a loopback address; 'meshd dev' lets everyone write, so it listens on 127.0.0.0/8 or ::1",
+               config.client);
+}
+
 }  // namespace
 
 Status run_dev(const model::Config& config) {
+  MESH_TRY_STATUS(check_loopback(config));
   MESH_TRY_STATUS(set_log(config));
   const LogWriter log_writer;  // outlives the threads that log
   Dev dev(config);

@@ -151,6 +151,15 @@ def second_daemon_is_told_who_has_the_port(dev):
     return done.stderr.strip().split("\n")[-1][:120]
 
 
+def dev_listens_on_loopback_only(_):
+    for flags, variables in ((["--client", "0.0.0.0"], {}), ([], {"MESHD_CLIENT": "192.0.2.1"})):
+        done = subprocess.run([meshd, "dev", "--http-port", "0", "--dns-port", "0", *flags], capture_output=True,
+                              text=True, timeout=10, check=False, env={**os.environ, **variables})
+        expect(done.returncode == 2, f"{flags} {variables} ended with {done.returncode}, not 2")
+        expect("not a loopback address" in done.stderr, f"the message does not say why: {done.stderr!r}")
+    return "other addresses are refused, by flag and by environment"
+
+
 def deregister(dev):
     dev.http.put("/v1/agent/service/deregister/web")
     expect(dev.dig_status("web.service.mesh") == "NXDOMAIN", "a deregistered service still has a name")
@@ -192,7 +201,7 @@ def main():
         for test in (register_and_resolve, mesh_address, catalog_and_health, failing_check_leaves_dns,
                      blocking_query_wakes, key_values, wrong_requests, meshctl_verbs,
                      meshctl_shows_no_control_characters_of_an_agent,
-                     second_daemon_is_told_who_has_the_port, deregister):
+                     second_daemon_is_told_who_has_the_port, dev_listens_on_loopback_only, deregister):
             steps.step(test.__name__.replace("_", " "), lambda test=test: test(dev))
         steps.daemons.clear()
         steps.step("ends without a trace", lambda: ends_without_a_trace(dev))
