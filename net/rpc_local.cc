@@ -2,6 +2,8 @@
 
 #include <atomic>
 #include <deque>
+#include <memory>
+#include <optional>
 #include <unordered_map>
 
 #include "net/loop.h"

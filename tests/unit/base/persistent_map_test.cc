@@ -3,6 +3,7 @@
 #include "tests/test.h"
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
