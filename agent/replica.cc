@@ -117,7 +117,6 @@ void Replica::on_end(Status status) {
 void Replica::drop_stream(const Error& why) {
   LOG_WARN("the catalog's watch stream broke; subscribing anew", {"why", why}, {"index", catalog_.index()});
   if (why.code == Code::Corrupt) distrust_ = true;
-  ++resubscribed_;
   silence_.stop();
   stream_.reset();
   retry_.start_after(rng_.between(backoff_ / 2, backoff_));

@@ -46,7 +46,6 @@ class Replica final : private net::RpcStreamObserver {
   [[nodiscard]] bool connected() const { return connected_; }  // the stream stands and has delivered
   // The catalog was current on the leader at this time, as far as is known.
   [[nodiscard]] MonoTime fresh_at() const { return fresh_at_; }
-  [[nodiscard]] std::uint64_t resubscribed_total() const { return resubscribed_; }
 
  private:
   void subscribe();
@@ -72,7 +71,6 @@ class Replica final : private net::RpcStreamObserver {
   bool distrust_ = false;  // the hash did not agree: ask for everything
   MonoTime fresh_at_{};
   Duration backoff_ = kReplicaRetryMin;
-  std::uint64_t resubscribed_ = 0;
   net::Timer retry_;
   net::Timer silence_;
   std::unique_ptr<net::RpcStream> stream_;

@@ -11,11 +11,6 @@ std::string Invocation::flag(std::string_view name, std::string_view otherwise) 
   return found == parsed_.flags.end() || found->second.empty() ? std::string(otherwise) : found->second.back();
 }
 
-std::vector<std::string> Invocation::flags(std::string_view name) const {
-  const auto found = parsed_.flags.find(name);
-  return found == parsed_.flags.end() ? std::vector<std::string>() : found->second;
-}
-
 const std::string& Invocation::argument(std::size_t i) const {
   CHECK(i < parsed_.arguments.size(), "argument {} of {}", i, parsed_.arguments.size());
   return parsed_.arguments[i];

@@ -19,7 +19,6 @@ class Invocation {
   [[nodiscard]] bool has(std::string_view flag) const { return parsed_.flags.contains(flag); }
   // The last value given, or `otherwise`.
   [[nodiscard]] std::string flag(std::string_view name, std::string_view otherwise = {}) const;
-  [[nodiscard]] std::vector<std::string> flags(std::string_view name) const;
   // REQUIRES the command's table has it and it is not optional, or argument_count() > i.
   [[nodiscard]] const std::string& argument(std::size_t i) const;
   [[nodiscard]] std::size_t argument_count() const { return parsed_.arguments.size(); }

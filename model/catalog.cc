@@ -26,12 +26,7 @@ CheckStatus worst_status(std::span<const Check* const> checks) {
   return worst;
 }
 
-bool is_usable(CheckStatus status, bool only_passing) {
-  return status == CheckStatus::Passing || (status == CheckStatus::Warning && !only_passing);
-}
-
 // --- nodes
-// ----------------------------------------------------------------------------------------------------------
 
 const Node* Catalog::node(std::string_view id) const { return nodes_.find(id); }
 
@@ -63,7 +58,6 @@ std::vector<const Check*> Catalog::checks_on(std::string_view node_id) const {
 }
 
 // --- services
-// -------------------------------------------------------------------------------------------------------
 
 std::vector<ServiceSummary> Catalog::services() const {
   std::vector<ServiceSummary> out;
@@ -116,7 +110,6 @@ const ServiceInstance* Catalog::instance(std::string_view node_id, std::string_v
 }
 
 // --- checks
-// ---------------------------------------------------------------------------------------------------------
 
 const Check* Catalog::check(std::string_view node_id, std::string_view check_id) const {
   return checks_.find(key_on_node(node_id, check_id));
@@ -140,7 +133,6 @@ std::vector<const Check*> Catalog::checks_of_service(std::string_view service) c
 }
 
 // --- mesh names, intentions, roots
-// ----------------------------------------------------------------------------------
 
 const Name* Catalog::mesh_name(std::string_view service) const {
   const Name* name = names_.find(fold_name(service));
@@ -181,7 +173,6 @@ std::vector<const CaRoot*> Catalog::roots() const {
 }
 
 // --- indexes
-// --------------------------------------------------------------------------------------------------------
 
 std::uint64_t Catalog::floor(std::uint64_t index) const {
   return std::max({index, base_index_, std::uint64_t{1}});
@@ -213,7 +204,6 @@ std::uint64_t Catalog::service_health_index(std::string_view name) const {
 }
 
 // --- rows
-// -----------------------------------------------------------------------------------------------------------
 
 template <class T>
 void Catalog::next_rows_of(const RowTable<T>& table, TableId id, RowCursor& cursor, std::size_t bytes_max,
@@ -247,7 +237,6 @@ std::vector<RowChange> Catalog::next_rows(RowCursor& cursor, std::size_t bytes_m
 }
 
 // --- addresses
-// ------------------------------------------------------------------------------------------------------
 
 std::optional<std::uint32_t> mesh_address_value(std::string_view text) {
   std::uint32_t value = 0;

@@ -59,9 +59,6 @@ struct ServiceSummary {
 
 // The worst of the statuses; Passing for none.
 [[nodiscard]] CheckStatus worst_status(std::span<const Check* const> checks);
-// Whether DNS and discovery of healthy instances show an instance of that status: a warning is shown unless
-// only_passing.
-[[nodiscard]] bool is_usable(CheckStatus status, bool only_passing);
 
 // How often each tag occurs among a service's instances; shared between versions.
 struct ServiceTags {
@@ -98,7 +95,6 @@ class Catalog {
   void advance(std::uint64_t index);
 
   // --- nodes
-  // -------------------------------------------------------------------------------------------------------
   [[nodiscard]] const Node* node(std::string_view id) const;
   [[nodiscard]] const Node* node_by_name(std::string_view name) const;
   [[nodiscard]] std::vector<const Node*> nodes() const;  // in order of name
@@ -108,7 +104,6 @@ class Catalog {
   [[nodiscard]] std::size_t node_count() const { return nodes_.size(); }
 
   // --- services
-  // ----------------------------------------------------------------------------------------------------
   [[nodiscard]] std::vector<ServiceSummary> services() const;  // in order of folded name
   [[nodiscard]] bool has_service(std::string_view name) const;
   // In order of node id and service id. Instances whose node has no row are left out.
@@ -117,7 +112,6 @@ class Catalog {
   [[nodiscard]] std::size_t instance_count() const { return instances_.size(); }
 
   // --- checks
-  // ------------------------------------------------------------------------------------------------------
   [[nodiscard]] const Check* check(std::string_view node_id, std::string_view check_id) const;
   // Of all nodes; no status: any.
   [[nodiscard]] std::vector<const Check*> checks_in(std::optional<CheckStatus> status) const;
@@ -125,7 +119,7 @@ class Catalog {
   [[nodiscard]] std::vector<const Check*> checks_of_service(std::string_view service) const;
 
   // --- mesh names, intentions, roots
-  // ------------------------------------------------------------------------------- Null also for a name that
+  // Null also for a name that
   // no instance has any more (its address is in quarantine).
   [[nodiscard]] const Name* mesh_name(std::string_view service) const;
   // By mesh address, IPv4 in host byte order (mesh_address_value).
@@ -144,7 +138,6 @@ class Catalog {
   [[nodiscard]] const Cluster* cluster() const { return cluster_.find({}); }  // null before cluster init
 
   // --- indexes for blocking queries
-  // --------------------------------------------------------------------------------
   [[nodiscard]] std::uint64_t nodes_index() const { return floor(nodes_index_); }
   [[nodiscard]] std::uint64_t node_index(std::string_view name_or_id) const;         // its row and instances
   [[nodiscard]] std::uint64_t node_checks_index(std::string_view name_or_id) const;  // its row and checks
@@ -159,7 +152,7 @@ class Catalog {
   [[nodiscard]] std::uint64_t cluster_index() const { return floor(cluster_index_); }
 
   // --- rows, for snapshots
-  // ----------------------------------------------------------------------------------------- Where a walk
+  // Where a walk
   // over all rows stands. Start with a default one.
   struct RowCursor {
     TableId table = kTableNodes;

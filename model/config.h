@@ -75,7 +75,6 @@ struct ConfigFile {
 };
 
 inline constexpr std::int32_t kPortOff = -1;
-inline constexpr std::int32_t kPortAny = 0;
 
 struct Config {
   struct Ports {

@@ -1,6 +1,6 @@
 // Remote procedure calls between our own processes, and between the agent and server parts of one process: unary calls
 // and server streams of opaque message bytes. Callers see RpcChannel, handlers see RpcServer; transports stand behind
-// both (in-process: rpc_local.h; HTTP/2 over TLS comes with the next landing and passes the same tests).
+// both (in-process: rpc_local.h; HTTP/2 over TLS comes later and passes the same tests).
 //
 // Glossary: method = a named procedure; peer = who calls, as proven by the transport; reply = the one answer of a unary
 // call; stream = messages from the server until either side ends it.

@@ -167,7 +167,6 @@ class Node {
   Progress* admit_follower(ServerId id, std::uint64_t repair_nonce);
   void sync_followers();
   void advance_commit();
-  void on_commit_moved(Index from);
   void replicate();
   void replicate_to(ServerId id, Progress& progress);
   bool send_entries(ServerId id, Progress& progress);

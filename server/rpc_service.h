@@ -45,8 +45,6 @@ class RpcService final : private StateObserver {
   // already.
   void propose(model::Command command, RaftHost::OnResult on_result);
 
-  [[nodiscard]] const WatchHub& watches() const { return watches_; }
-
  private:
   void apply(net::RpcRequest request, net::RpcReply reply);
   void barrier(net::RpcRequest request, net::RpcReply reply);

@@ -103,13 +103,6 @@ TEST_CASE("the worst check decides, and a critical node hides all its services")
   EXPECT(views[1].status == CheckStatus::Passing);
 }
 
-TEST_CASE("a warning is usable unless only passing ones are wanted") {
-  EXPECT(is_usable(CheckStatus::Warning, false));
-  EXPECT_FALSE(is_usable(CheckStatus::Warning, true));
-  EXPECT_FALSE(is_usable(CheckStatus::Critical, false));
-  EXPECT(is_usable(CheckStatus::Passing, true));
-}
-
 TEST_CASE("an index moves for what its answer shows, and for nothing else") {
   Stepper s = two_nodes();
   s.apply({row_of(instance(kB, "db-1", "db"))});
