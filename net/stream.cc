@@ -138,7 +138,6 @@ void Stream::on_end_of_input() {
 
 // ---- writing ----
 
-bool Stream::write(ByteView data) { return write(std::span<const ByteView>(&data, 1)); }
 
 bool Stream::write(std::span<const ByteView> pieces) {
   if (failed_ || shutdown_wanted_ || write_failure_) return true;

@@ -23,33 +23,12 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "net/address.h"
+#include "net/byte_stream.h"
 #include "net/shared_bytes.h"
 
 namespace mesh::net {
 
-class Loop;
 class Timer;
-
-inline constexpr std::size_t kStreamHighMarkBytes = 256 * 1024;
-inline constexpr std::size_t kStreamLowMarkBytes = 64 * 1024;
-inline constexpr std::size_t kStreamQueueBytesMax = 64 * 1024 * 1024;  // beyond: the stream fails with Overloaded
-inline constexpr Duration kWriteStallMax = seconds(30);                // no byte taken for so long: fails with Timeout
-
-// Receives the events of one stream. Each call may destroy the stream.
-class StreamObserver {
- public:
-  virtual ~StreamObserver() = default;
-  // Bytes in order; the view is the loop's read buffer and ends with the call.
-  virtual void on_data(ByteView data) = 0;
-  // The peer will send no more (it may still read). No on_data follows.
-  virtual void on_end() = 0;
-  // Queued output has fallen to the low mark after write() had said false.
-  virtual void on_writable() {}
-  // After shutdown_write(): the last byte and the FIN are with the kernel.
-  virtual void on_write_closed() {}
-  // The stream has failed: reset by the peer, stalled, overloaded. Nothing follows. Not called for ~Stream or reset().
-  virtual void on_failed(const Error& error) = 0;
-};
 
 // Who is at the other end of a unix socket, as the kernel recorded it at connect.
 struct PeerCredentials {
@@ -58,56 +37,38 @@ struct PeerCredentials {
   gid_t gid = 0;
 };
 
-struct StreamOptions {
-  std::size_t high_mark_bytes = kStreamHighMarkBytes;
-  std::size_t low_mark_bytes = kStreamLowMarkBytes;
-  std::size_t queue_bytes_max = kStreamQueueBytesMax;
-  Duration write_stall_max = kWriteStallMax;
-};
-
-class Stream {
+class Stream final : public ByteStream {
  public:
-  ~Stream();  // closes at once: queued output is lost, the peer sees FIN
-  Stream(const Stream&) = delete;
-  Stream& operator=(const Stream&) = delete;
+  ~Stream() override;  // closes at once: queued output is lost, the peer sees FIN
 
-  // Nothing is read before resume_reading(). The observer must outlive the stream or be replaced.
-  void set_observer(StreamObserver* observer) { observer_ = observer; }
-  void set_options(const StreamOptions& options) { options_ = options; }
+  void set_observer(StreamObserver* observer) override { observer_ = observer; }
+  void set_options(const StreamOptions& options) override { options_ = options; }
 
-  // Pull: data is delivered only between resume and pause. Both are idempotent; pauses are counted.
-  void resume_reading();
-  void pause_reading();
-  [[nodiscard]] bool reading() const { return reading_; }
+  void resume_reading() override;
+  void pause_reading() override;  // counted
+  [[nodiscard]] bool reading() const override { return reading_; }
 
-  // Sends what the kernel takes at once and queues the rest. False: queued output is above the high mark; the writer
-  // should wait for on_writable() (what was given is still sent). A failure arrives later by on_failed(). After
-  // shutdown_write() or a failure the bytes are dropped.
-  bool write(ByteView data);
-  bool write(std::span<const ByteView> pieces);
-  bool write_owned(Bytes data);         // not copied when queued
-  bool write_shared(SharedBytes data);  // not copied; for bytes sent to many
+  using ByteStream::write;
+  bool write(std::span<const ByteView> pieces) override;
+  bool write_owned(Bytes data) override;
+  bool write_shared(SharedBytes data) override;
+  void shutdown_write() override;
+  void reset() override;
 
-  // Half-close: FIN follows the queued output. Reading goes on.
-  void shutdown_write();
-  // RST (TCP) or close (unix), queued output dropped. No callback follows.
-  void reset();
+  [[nodiscard]] std::size_t queued_bytes() const override { return queued_bytes_; }
+  [[nodiscard]] bool above_high_mark() const override { return queued_bytes_ > options_.high_mark_bytes; }
+  [[nodiscard]] bool failed() const override { return failed_; }
+  [[nodiscard]] bool reset_by_peer() const override { return reset_by_peer_; }
+  [[nodiscard]] const Endpoint& local() const override { return local_; }
+  [[nodiscard]] const Endpoint& remote() const override { return remote_; }
+  [[nodiscard]] Loop& loop() const override { return loop_; }
 
-  [[nodiscard]] std::size_t queued_bytes() const { return queued_bytes_; }
-  [[nodiscard]] bool above_high_mark() const { return queued_bytes_ > options_.high_mark_bytes; }
-  [[nodiscard]] bool failed() const { return failed_; }
-  // The failure was a connection reset: a proxy passes it on as reset().
-  [[nodiscard]] bool reset_by_peer() const { return reset_by_peer_; }
-
-  [[nodiscard]] const Endpoint& local() const { return local_; }   // for TCP the address the peer dialled
-  [[nodiscard]] const Endpoint& remote() const { return remote_; } // unix: usually an empty path
   [[nodiscard]] std::optional<PeerCredentials> peer_credentials() const;  // unix sockets only
   [[nodiscard]] int descriptor() const;  // owned by the stream; for getsockopt and INET_DIAG
 
   [[nodiscard]] std::uint64_t bytes_read_total() const { return bytes_read_; }
   [[nodiscard]] std::uint64_t bytes_written_total() const { return bytes_written_; }
   [[nodiscard]] std::uint64_t read_pauses_total() const { return read_pauses_; }
-  [[nodiscard]] Loop& loop() const { return loop_; }
 
   // A connected, non-blocking socket of either kind becomes a stream, which owns it from here, also on error.
   static Result<std::unique_ptr<Stream>> adopt(Loop& loop, int descriptor);

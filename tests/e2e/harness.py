@@ -84,7 +84,8 @@ class Daemon:
         self.log_path = log_path
         self.log = open(log_path, "wb")
         self.started = time.monotonic()
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, env=env)
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, env=env,
+                                        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))  # else nohup's stays
         self.first_line = b""
 
     @property
