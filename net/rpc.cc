@@ -38,6 +38,11 @@ void RpcServer::handle_stream(RpcMethod method, StreamHandler handler) {
   CHECK(added, "{} has two handlers", method.path);
 }
 
+RpcServer::Shape RpcServer::shape(std::string_view path) const {
+  if (unary_.contains(path)) return Shape::Unary;
+  return streams_.contains(path) ? Shape::Stream : Shape::None;
+}
+
 void RpcServer::dispatch(std::string_view path, RpcRequest request, std::unique_ptr<RpcReplySink> sink) {
   const auto found = unary_.find(path);
   if (found == unary_.end()) return sink->finish(error(Code::Unsupported, "this server has no method {}", path));

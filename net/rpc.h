@@ -1,9 +1,10 @@
 // Remote procedure calls between our own processes, and between the agent and server parts of one process: unary calls
-// and server streams of opaque message bytes. Callers see RpcChannel, handlers see RpcServer; transports stand behind
-// both (in-process: rpc_local.h; HTTP/2 over TLS comes later and passes the same tests).
+// and streams of opaque message bytes. Callers see RpcChannel, handlers see RpcServer; transports stand behind both
+// (in-process: rpc_local.h; HTTP/2: rpc_http2.h) and pass the same tests.
 //
 // Glossary: method = a named procedure; peer = who calls, as proven by the transport; reply = the one answer of a unary
-// call; stream = messages from the server until either side ends it.
+// call; stream = a request, then messages both ways until the server ends it or the client gives up; half-close = the
+// client will send no more, the server goes on.
 // Thread: a channel and what it returns belong to the client's loop; a server, its handlers, replies and server streams
 // belong to the server's loop. To add a method, add its constant beside the handler that serves it; to add a transport,
 // implement RpcChannel and call RpcServer::dispatch with your own RpcReplySink and RpcStreamSink.
@@ -28,7 +29,8 @@ namespace mesh::net {
 
 inline constexpr std::size_t kRpcMessageBytesMax = 16 * 1024 * 1024;  // larger: Invalid, from the sender's own end
 inline constexpr std::size_t kRpcCallsPendingMax = 16 * 1024;         // per channel; more: Overloaded
-inline constexpr std::size_t kRpcStreamHighMarkBytes = 1024 * 1024;   // sent and not yet consumed by the client
+// Of one stream and direction. Sent and not yet consumed by the other side, or (HTTP/2) not yet taken by its window:
+inline constexpr std::size_t kRpcStreamHighMarkBytes = 1024 * 1024;  // above it send() says: wait
 inline constexpr std::size_t kRpcStreamLowMarkBytes = 256 * 1024;
 inline constexpr std::size_t kRpcStreamQueueBytesMax = 64 * 1024 * 1024;  // ended with Overloaded
 
@@ -56,6 +58,8 @@ class RpcStreamObserver {
   virtual ~RpcStreamObserver() = default;
   // In the order sent; the view ends with the call.
   virtual void on_message(ByteView message) = 0;
+  // What was sent has fallen to the low mark after send() had said false.
+  virtual void on_writable() {}
   // Once, after the last message: ok if the server ended the stream, else why it broke.
   virtual void on_end(Status status) = 0;
 };
@@ -64,6 +68,12 @@ class RpcStreamObserver {
 class RpcStream {
  public:
   virtual ~RpcStream() = default;
+  // Never blocks; the bytes are shared, not copied, where the transport can. False: above the high mark, wait for
+  // on_writable() (the message is still sent). A message that is too large (Invalid), or too many waiting (Overloaded),
+  // end the stream. REQUIRES no end_sending() before it. Dropped once the stream has ended.
+  virtual bool send(SharedBytes message) = 0;
+  // Half-close: the server hears on_end() behind the last message. Optional.
+  virtual void end_sending() = 0;
   // While paused nothing is delivered and the server's window fills, which makes its send() say false.
   virtual void pause() = 0;
   virtual void resume() = 0;
@@ -78,7 +88,8 @@ class RpcChannel {
   // method), Invalid (request too large). REQUIRES a real deadline. The result must be kept until then.
   [[nodiscard]] virtual std::unique_ptr<RpcCall> call(RpcMethod method, Bytes request, MonoTime deadline,
                                                       OnReply on_reply) = 0;
-  // Messages flow at once. The observer must outlive the stream.
+  // The request is the stream's first message to the server. Messages flow at once. The observer must outlive the
+  // stream.
   [[nodiscard]] virtual std::unique_ptr<RpcStream> open(RpcMethod method, Bytes request,
                                                         RpcStreamObserver& observer) = 0;
 };
@@ -120,12 +131,18 @@ class RpcReply {
   std::unique_ptr<RpcReplySink> sink_;
 };
 
+// Each call may destroy the stream.
 class RpcServerStreamObserver {
  public:
   virtual ~RpcServerStreamObserver() = default;
+  // From the client, behind the request, in the order sent; the view ends with the call. A method that takes none
+  // ignores them.
+  virtual void on_message(ByteView) {}
+  // The client has half-closed: no message follows. The stream goes on.
+  virtual void on_end() {}
   // The client has consumed down to the low mark after send() had said false.
   virtual void on_writable() = 0;
-  // The client has gone or the stream broke. Nothing follows. May destroy the stream.
+  // The client has gone or the stream broke. Nothing follows.
   virtual void on_closed() = 0;
 };
 
@@ -136,6 +153,8 @@ class RpcStreamSink {
   virtual bool send(SharedBytes message) = 0;
   virtual void end(Status status) = 0;
   virtual void set_observer(RpcServerStreamObserver* observer) = 0;
+  virtual void pause() = 0;
+  virtual void resume() = 0;
 };
 
 // Owned by the handler. Destroying it without end() ends the stream with Unavailable.
@@ -146,13 +165,16 @@ class RpcServerStream {
   RpcServerStream(const RpcServerStream&) = delete;
   RpcServerStream& operator=(const RpcServerStream&) = delete;
 
-  // The observer must outlive the stream, or be replaced by nullptr.
+  // The observer must outlive the stream, or be replaced by nullptr. Messages of the client wait until there is one.
   void set_observer(RpcServerStreamObserver* observer) { sink_->set_observer(observer); }
   // Never blocks; the bytes are shared, not copied, where the transport can. False: above the high mark, wait for
   // on_writable() (the message is still sent). After end() or on_closed() messages are dropped.
   bool send(SharedBytes message) { return sink_->send(std::move(message)); }
-  // No send() after it. Messages sent before still arrive.
+  // No send() after it. Messages sent before still arrive; those of the client are dropped from here.
   void end(Status status);
+  // While paused no message is delivered and the client's window fills, which makes its send() say false.
+  void pause() { sink_->pause(); }
+  void resume() { sink_->resume(); }
 
  private:
   std::unique_ptr<RpcStreamSink> sink_;
@@ -174,6 +196,8 @@ class RpcServer {
   void handle_stream(RpcMethod method, StreamHandler handler);
 
   // For transports. An unknown method is answered with Unsupported.
+  enum class Shape : std::uint8_t { None, Unary, Stream };
+  [[nodiscard]] Shape shape(std::string_view path) const;
   void dispatch(std::string_view path, RpcRequest request, std::unique_ptr<RpcReplySink> sink);
   void dispatch_stream(std::string_view path, RpcRequest request, std::unique_ptr<RpcStreamSink> sink);
 

@@ -25,6 +25,44 @@ Error too_large(std::size_t bytes) {
   return error(Code::Invalid, "a message of {} bytes is over the limit of {}", bytes, kRpcMessageBytesMax);
 }
 
+// One direction of a stream, the sender's side: what was sent and is not yet consumed.
+class Window {
+ public:
+  // Error: the message must not be sent; the stream ends with it. Else whether there is room for more.
+  Result<bool> take(ByteView message) {
+    if (message.size() > kRpcMessageBytesMax) return too_large(message.size());
+    outstanding_ += cost_of(message);
+    if (outstanding_ > kRpcStreamQueueBytesMax)
+      return error(Code::Overloaded, "the other side is {} bytes behind, the limit is {}", outstanding_,
+                   kRpcStreamQueueBytesMax);
+    wants_writable_ = wants_writable_ || outstanding_ > kRpcStreamHighMarkBytes;
+    return outstanding_ <= kRpcStreamHighMarkBytes;
+  }
+  // True: the sender is to be told that it may go on.
+  [[nodiscard]] bool credited(std::size_t bytes) {
+    outstanding_ -= std::min(bytes, outstanding_);
+    return outstanding_ <= kRpcStreamLowMarkBytes && std::exchange(wants_writable_, false);
+  }
+
+ private:
+  std::size_t outstanding_ = 0;
+  bool wants_writable_ = false;
+};
+
+// The receiver's side.
+struct Inbox {
+  std::deque<SharedBytes> waiting;
+  std::size_t credit = 0;  // consumed and not yet reported
+  bool paused = false;
+  bool delivering = false;
+
+  // How much is to be reported now.
+  [[nodiscard]] std::size_t consumed(ByteView message) {
+    credit += cost_of(message);
+    return credit < kCreditBytes ? 0 : std::exchange(credit, 0);
+  }
+};
+
 class ReplySink;
 class StreamSink;
 
@@ -85,7 +123,7 @@ struct ClientStream : std::enable_shared_from_this<ClientStream> {
 
   void arrived(SharedBytes message) {
     if (observer == nullptr) return;
-    waiting.push_back(std::move(message));
+    inbox.waiting.push_back(std::move(message));
     deliver();
   }
   void ended(Status status) {
@@ -93,20 +131,26 @@ struct ClientStream : std::enable_shared_from_this<ClientStream> {
     end = std::move(status);
     deliver();
   }
+  void credited(std::size_t bytes) {
+    if (window.credited(bytes) && observer != nullptr && !end) observer->on_writable();  // may cancel
+  }
+  bool send(SharedBytes message);
+  void end_sending();
   void deliver();
-  void consumed(std::size_t bytes);
+  void deliver_later();
   void cancel();
+  template <class Fn>
+  void at_server(Fn fn);
 
   Loop& loop;
   std::shared_ptr<Core> core;
   std::uint64_t id = 0;
   std::shared_ptr<std::size_t> pending;
   RpcStreamObserver* observer;  // null: ended or cancelled
-  std::deque<SharedBytes> waiting;
+  Inbox inbox;
+  Window window;
   std::optional<Status> end;
-  std::size_t credit = 0;
-  bool paused = false;
-  bool delivering = false;
+  bool sending_ended = false;
 };
 
 // ---- server's ends ----
@@ -173,32 +217,40 @@ class StreamSink final : public RpcStreamSink {
   }
   bool send(SharedBytes message) override {
     if (over_) return true;
-    if (message->size() > kRpcMessageBytesMax) return give_up(too_large(message->size()));
-    outstanding_ += cost_of(*message);
-    if (outstanding_ > kRpcStreamQueueBytesMax)
-      return give_up(error(Code::Overloaded, "the client is {} bytes behind, the limit is {}", outstanding_,
-                           kRpcStreamQueueBytesMax));
-    const bool sent = client_.post([stream = stream_, message = std::move(message)]() mutable {
-      if (auto alive = stream.lock()) alive->arrived(std::move(message));
+    auto room = window_.take(*message);
+    if (!room.ok()) return give_up(std::move(room).error());
+    const bool sent = at_client([message = std::move(message)](ClientStream& stream) mutable {
+      stream.arrived(std::move(message));
     });
     if (!sent) return give_up(error(Code::Unavailable, "the client is gone"));
-    wants_writable_ = wants_writable_ || outstanding_ > kRpcStreamHighMarkBytes;
-    return outstanding_ <= kRpcStreamHighMarkBytes;
+    return *room;
   }
   void end(Status status) override {
     if (std::exchange(over_, true)) return;
     leave();
-    (void)client_.post([stream = stream_, status = std::move(status)]() mutable {
-      if (auto alive = stream.lock()) alive->ended(std::move(status));
-    });
+    inbox_.waiting.clear();
+    (void)at_client([status = std::move(status)](ClientStream& stream) mutable { stream.ended(std::move(status)); });
   }
-  void set_observer(RpcServerStreamObserver* observer) override { observer_ = observer; }
+  void set_observer(RpcServerStreamObserver* observer) override {
+    observer_ = observer;
+    deliver_later();
+  }
+  void pause() override { inbox_.paused = true; }
+  void resume() override {
+    if (std::exchange(inbox_.paused, false)) deliver_later();
+  }
 
+  // From the client.
+  void arrived(SharedBytes message) {
+    inbox_.waiting.push_back(std::move(message));
+    deliver();
+  }
+  void client_ended() {
+    client_ended_ = true;
+    deliver();
+  }
   void credited(std::size_t bytes) {
-    outstanding_ -= std::min(bytes, outstanding_);
-    if (!wants_writable_ || outstanding_ > kRpcStreamLowMarkBytes) return;
-    wants_writable_ = false;
-    if (observer_ != nullptr) observer_->on_writable();  // may destroy this
+    if (window_.credited(bytes) && observer_ != nullptr) observer_->on_writable();  // may destroy this
   }
   void closed(Status why) {
     end(std::move(why));
@@ -206,6 +258,14 @@ class StreamSink final : public RpcStreamSink {
   }
 
  private:
+  void deliver();
+  // Not inside the handler's own call.
+  void deliver_later() {
+    if (core_ == nullptr || (inbox_.waiting.empty() && !client_ended_)) return;
+    (void)core_->server_loop.post([self = self_] {
+      if (*self != nullptr) (*self)->deliver();
+    });
+  }
   // Ends the stream now; the handler hears of it after the call in progress.
   bool give_up(Error why) {
     const LoopRef server = core_ == nullptr ? LoopRef() : core_->server_loop;
@@ -219,6 +279,12 @@ class StreamSink final : public RpcStreamSink {
     if (core_ != nullptr) core_->streams.erase(id_);
     core_ = nullptr;
   }
+  template <class Fn>
+  bool at_client(Fn fn) {
+    return client_.post([stream = stream_, fn = std::move(fn)]() mutable {
+      if (auto alive = stream.lock()) fn(*alive);
+    });
+  }
 
   LoopRef client_;
   std::weak_ptr<ClientStream> stream_;  // locked on the client's loop only
@@ -226,10 +292,28 @@ class StreamSink final : public RpcStreamSink {
   Core* core_ = nullptr;
   RpcServerStreamObserver* observer_ = nullptr;
   std::shared_ptr<StreamSink*> self_ = std::make_shared<StreamSink*>(this);
-  std::size_t outstanding_ = 0;
-  bool wants_writable_ = false;
+  Window window_;
+  Inbox inbox_;
+  bool client_ended_ = false;  // and not yet told
   bool over_ = false;
 };
+
+void StreamSink::deliver() {
+  if (inbox_.delivering) return;
+  const auto self = self_;  // an observer may destroy this
+  inbox_.delivering = true;
+  while (!over_ && observer_ != nullptr && !inbox_.paused && !inbox_.waiting.empty()) {
+    const SharedBytes message = std::move(inbox_.waiting.front());
+    inbox_.waiting.pop_front();
+    observer_->on_message(*message);
+    if (*self == nullptr) return;
+    if (const std::size_t bytes = inbox_.consumed(*message); bytes != 0)
+      (void)at_client([bytes](ClientStream& stream) { stream.credited(bytes); });
+  }
+  inbox_.delivering = false;
+  if (over_ || observer_ == nullptr || inbox_.paused || !std::exchange(client_ended_, false)) return;
+  observer_->on_end();  // may destroy this
+}
 
 // ---- client to server ----
 
@@ -246,37 +330,59 @@ void ClientCall::cancel() {
   tell_server();
 }
 
-void ClientStream::deliver() {
-  if (delivering) return;
-  const auto keep = shared_from_this();  // an observer may destroy the RpcStream
-  delivering = true;
-  while (observer != nullptr && !paused && !waiting.empty()) {
-    const SharedBytes message = std::move(waiting.front());
-    waiting.pop_front();
-    observer->on_message(*message);
-    consumed(cost_of(*message));
+// Runs fn on the server's end of the stream, if it is still there.
+template <class Fn>
+void ClientStream::at_server(Fn fn) {
+  (void)core->server_loop.post([core = core, id = id, fn = std::move(fn)]() mutable {
+    if (const auto found = core->streams.find(id); found != core->streams.end()) fn(*found->second);
+  });
+}
+
+bool ClientStream::send(SharedBytes message) {
+  if (observer == nullptr || end) return true;
+  CHECK(!sending_ended, "a message behind the half-close of an RPC stream");
+  auto room = window.take(*message);
+  if (room.ok()) {
+    at_server([message = std::move(message)](StreamSink& sink) mutable { sink.arrived(std::move(message)); });
+    return *room;
   }
-  delivering = false;
-  if (observer == nullptr || paused || !end) return;
+  end = std::move(room).error();
+  at_server([](StreamSink& sink) { sink.closed(error(Code::Cancelled, "the client gave up")); });
+  deliver_later();
+  return true;
+}
+
+void ClientStream::end_sending() {
+  if (observer == nullptr || end || std::exchange(sending_ended, true)) return;
+  at_server([](StreamSink& sink) { sink.client_ended(); });
+}
+
+void ClientStream::deliver() {
+  if (inbox.delivering) return;
+  const auto keep = shared_from_this();  // an observer may destroy the RpcStream
+  inbox.delivering = true;
+  while (observer != nullptr && !inbox.paused && !inbox.waiting.empty()) {
+    const SharedBytes message = std::move(inbox.waiting.front());
+    inbox.waiting.pop_front();
+    observer->on_message(*message);
+    if (const std::size_t bytes = inbox.consumed(*message); bytes != 0)
+      at_server([bytes](StreamSink& sink) { sink.credited(bytes); });
+  }
+  inbox.delivering = false;
+  if (observer == nullptr || inbox.paused || !end) return;
   std::exchange(observer, nullptr)->on_end(std::move(*end));
 }
 
-void ClientStream::consumed(std::size_t bytes) {
-  credit += bytes;
-  if (credit < kCreditBytes) return;
-  (void)core->server_loop.post([core = core, id = id, bytes = std::exchange(credit, 0)] {
-    if (const auto found = core->streams.find(id); found != core->streams.end()) found->second->credited(bytes);
+void ClientStream::deliver_later() {
+  loop.defer([weak = weak_from_this()] {
+    if (auto alive = weak.lock()) alive->deliver();
   });
 }
 
 void ClientStream::cancel() {
   if (std::exchange(observer, nullptr) == nullptr) return;
-  waiting.clear();
-  if (end) return;
-  (void)core->server_loop.post([core = core, id = id] {
-    if (const auto found = core->streams.find(id); found != core->streams.end())
-      found->second->closed(error(Code::Cancelled, "the client gave up"));
-  });
+  inbox.waiting.clear();
+  if (!end) at_server([](StreamSink& sink) { sink.closed(error(Code::Cancelled, "the client gave up")); });
 }
 
 class LocalCall final : public RpcCall {
@@ -292,12 +398,11 @@ class LocalStream final : public RpcStream {
  public:
   explicit LocalStream(std::shared_ptr<ClientStream> stream) : stream_(std::move(stream)) {}
   ~LocalStream() override { stream_->cancel(); }
-  void pause() override { stream_->paused = true; }
+  bool send(SharedBytes message) override { return stream_->send(std::move(message)); }
+  void end_sending() override { stream_->end_sending(); }
+  void pause() override { stream_->inbox.paused = true; }
   void resume() override {
-    if (!std::exchange(stream_->paused, false)) return;
-    stream_->loop.defer([weak = std::weak_ptr(stream_)] {
-      if (auto alive = weak.lock()) alive->deliver();
-    });
+    if (std::exchange(stream_->inbox.paused, false)) stream_->deliver_later();
   }
 
  private:

@@ -9,6 +9,8 @@ namespace {
 struct SilentChannel final : net::RpcChannel {
   struct Call final : net::RpcCall {};
   struct Stream final : net::RpcStream {
+    bool send(net::SharedBytes) override { return true; }
+    void end_sending() override {}
     void pause() override {}
     void resume() override {}
   };

@@ -1,153 +1,11 @@
 // The contract of net/rpc.h, held by every transport: a transport joins by a fixture type in RPC_TRANSPORTS.
 #include "net/rpc.h"
 
-#include <atomic>
-#include <functional>
-
-#include "base/thread.h"
-#include "net/rpc_local.h"
-#include "tests/unit/net/net_fixture.h"
+#include "tests/unit/net/rpc_fixture.h"
 
 namespace mesh::net {
 
-namespace {
-
-constexpr RpcMethod kEcho{"/test.Service/Echo"};
-constexpr RpcMethod kFail{"/test.Service/Fail"};
-constexpr RpcMethod kPark{"/test.Service/Park"};
-constexpr RpcMethod kDrop{"/test.Service/Drop"};
-constexpr RpcMethod kWho{"/test.Service/Who"};
-constexpr RpcMethod kCount{"/test.Service/Count"};
-constexpr RpcMethod kHold{"/test.Service/Hold"};
-constexpr RpcMethod kUnknown{"/test.Service/Unknown"};
-
-// A server whose handlers the tests drive. Lives on the server's loop; the counters are read by the client's.
-struct TestService {
-  struct Held final : RpcServerStreamObserver {
-    void on_writable() override { ++service->writable; }
-    void on_closed() override {
-      ++service->closed;
-      service->held.reset();
-    }
-    TestService* service = nullptr;
-  };
-
-  explicit TestService(RpcServer& server) {
-    held_observer.service = this;
-    server.handle(kEcho, [](RpcRequest request, RpcReply reply) { reply.finish(std::move(request.body)); });
-    server.handle(kFail, [](RpcRequest, RpcReply reply) { reply.finish(error(Code::Conflict, "as asked")); });
-    server.handle(kDrop, [](RpcRequest, RpcReply) {});
-    server.handle(kWho, [](RpcRequest request, RpcReply reply) {
-      reply.finish(fmt::format("{} {}", static_cast<int>(request.peer.kind), request.peer.id));
-    });
-    server.handle(kPark, [this](RpcRequest, RpcReply reply) {
-      parked = std::make_unique<RpcReply>(std::move(reply));
-      parked->on_cancelled([this] {
-        ++cancelled;
-        parked.reset();
-      });
-      ++parked_total;
-    });
-    server.handle_stream(kCount, [](RpcRequest request, std::unique_ptr<RpcServerStream> stream) {
-      for (int n = 0; n < std::stoi(request.body); ++n) stream->send(share(std::to_string(n)));
-      stream->end({});
-    });
-    server.handle_stream(kHold, [this](RpcRequest, std::unique_ptr<RpcServerStream> stream) {
-      held = std::move(stream);
-      held->set_observer(&held_observer);
-      ++held_total;
-    });
-  }
-
-  std::unique_ptr<RpcReply> parked;
-  std::unique_ptr<RpcServerStream> held;
-  Held held_observer;
-  std::atomic<int> parked_total{0}, held_total{0}, cancelled{0}, writable{0}, closed{0};
-};
-
-struct Recorder final : RpcStreamObserver {
-  void on_message(ByteView message) override {
-    messages.emplace_back(message);
-    if (on_each) on_each();
-  }
-  void on_end(Status status) override {
-    EXPECT_FALSE(end.has_value());
-    end = std::move(status);
-  }
-  std::vector<std::string> messages;
-  std::optional<Status> end;
-  std::function<void()> on_each;
-};
-
-// ---- transports: client loop, how to run on the server's loop, a channel, how to end the server ----
-
-struct LocalOneLoop {
-  Loop client{"both"};
-  RpcServer server;
-  TestService service{server};
-  std::unique_ptr<LocalRpcListener> listener = std::make_unique<LocalRpcListener>(client, server);
-  std::unique_ptr<RpcChannel> channel = listener->connect(client, RpcPeer{RpcPeer::Kind::Agent, "node-7"});
-
-  void on_server(UniqueFunction<void()> fn) { client.post(std::move(fn)); }
-  void end_server() { listener.reset(); }
-  ~LocalOneLoop() {
-    service.held.reset();
-    service.parked.reset();
-  }
-};
-
-struct LocalTwoLoops {
-  Loop client{"client"};
-  Loop server_loop{"server"};
-  RpcServer server;
-  TestService service{server};
-  std::unique_ptr<LocalRpcListener> listener = std::make_unique<LocalRpcListener>(server_loop, server);
-  std::unique_ptr<RpcChannel> channel = listener->connect(client, RpcPeer{RpcPeer::Kind::Agent, "node-7"});
-  Thread thread{"server", [this] { server_loop.run(); }};
-
-  void on_server(UniqueFunction<void()> fn) { server_loop.post(std::move(fn)); }
-  void end_server() {
-    server_loop.post([this] { listener.reset(); });
-  }
-  ~LocalTwoLoops() {
-    server_loop.post([this] {
-      service.held.reset();
-      service.parked.reset();
-      listener.reset();
-    });
-    server_loop.stop();
-    thread.join();
-  }
-};
-
 #define RPC_TRANSPORTS LocalOneLoop, LocalTwoLoops
-
-// Turns the client's loop until the other loop has done something that posts nothing here.
-template <class Condition>
-bool spin_until(Loop& client, Condition condition) {
-  return client.run_until(
-      [&] {
-        client.post([] {});
-        return condition();
-      },
-      kTestPatience);
-}
-
-struct Answer {
-  std::optional<Result<Bytes>> result;
-  std::unique_ptr<RpcCall> call;
-  [[nodiscard]] bool done() const { return result.has_value(); }
-};
-
-template <class Ends>
-void ask(Ends& ends, Answer& answer, RpcMethod method, Bytes request, Duration within = kTestPatience) {
-  answer.call = ends.channel->call(method, std::move(request), ends.client.now() + within, [&answer](Result<Bytes> result) {
-    REQUIRE_FALSE(answer.result.has_value());
-    answer.result = std::move(result);
-  });
-}
-
-}  // namespace
 
 DOCTEST_TEST_CASE_TEMPLATE("rpc: calls are answered, not inside the call that started them", Ends, RPC_TRANSPORTS) {
   Ends ends;
@@ -302,6 +160,81 @@ DOCTEST_TEST_CASE_TEMPLATE("rpc: the server's end breaks calls and streams with 
   ask(ends, later, kEcho, "");
   REQUIRE(wait_for(ends.client, [&] { return later.done(); }));
   EXPECT_EQ(later.result->error().code, Code::Unavailable);
+}
+
+DOCTEST_TEST_CASE_TEMPLATE("rpc: a stream carries messages both ways until the client half-closes", Ends, RPC_TRANSPORTS) {
+  Ends ends;
+  Recorder recorder;
+  auto stream = ends.channel->open(kMirror, "word", recorder);
+  stream->send(share("a"));
+  stream->send(share(""));
+  REQUIRE(wait_for(ends.client, [&] { return recorder.messages.size() == 3; }));
+  EXPECT_FALSE(recorder.end.has_value());
+  stream->send(share("b"));
+  stream->end_sending();
+  REQUIRE(wait_for(ends.client, [&] { return recorder.end.has_value(); }));
+  EXPECT_EQ(recorder.messages, (std::vector<std::string>{"first word", "re: a", "re: ", "re: b"}));
+  EXPECT(recorder.end->ok());
+  EXPECT(stream->send(share("after the end")));
+}
+
+DOCTEST_TEST_CASE_TEMPLATE("rpc: the client's messages wait until the server's handler listens", Ends, RPC_TRANSPORTS) {
+  Ends ends;
+  Recorder recorder;
+  auto stream = ends.channel->open(kHold, "", recorder);
+  for (int n = 0; n < 10; ++n) stream->send(share("early"));
+  stream->end_sending();
+  REQUIRE(spin_until(ends.client, [&] { return ends.service.half_closed == 1; }));
+  EXPECT_EQ(ends.service.received, 10);
+  ends.on_server([&] { ends.service.held->send(share("still open")); });
+  REQUIRE(wait_for(ends.client, [&] { return recorder.messages.size() == 1; }));
+}
+
+DOCTEST_TEST_CASE_TEMPLATE("rpc: a paused server makes the client wait and a resumed one lets it go on", Ends,
+                           RPC_TRANSPORTS) {
+  Ends ends;
+  Recorder recorder;
+  auto stream = ends.channel->open(kHold, "", recorder);
+  REQUIRE(spin_until(ends.client, [&] { return ends.service.held_total == 1; }));
+  std::atomic<bool> paused{false};
+  ends.on_server([&] {
+    ends.service.held->pause();
+    paused = true;
+  });
+  REQUIRE(spin_until(ends.client, [&] { return paused.load(); }));
+  const SharedBytes message = share(Bytes(64 * 1024, 'm'));
+  int sent = 1;
+  while (stream->send(message) && sent < 1000) ++sent;
+  EXPECT_LE(sent, static_cast<int>(kRpcStreamHighMarkBytes / message->size()) + 1);
+  settle(ends.client);
+  EXPECT_EQ(ends.service.received, 0);
+  EXPECT_EQ(recorder.writable, 0);
+  ends.on_server([&] { ends.service.held->resume(); });
+  REQUIRE(wait_for(ends.client, [&] { return recorder.writable == 1; }));
+  REQUIRE(spin_until(ends.client, [&] { return ends.service.received == sent; }));
+}
+
+DOCTEST_TEST_CASE_TEMPLATE("rpc: a client's message over the size limit ends its stream with Invalid", Ends, RPC_TRANSPORTS) {
+  Ends ends;
+  Recorder recorder;
+  auto stream = ends.channel->open(kHold, "", recorder);
+  REQUIRE(spin_until(ends.client, [&] { return ends.service.held_total == 1; }));
+  stream->send(share(Bytes(kRpcMessageBytesMax + 1, 'x')));
+  EXPECT_FALSE(recorder.end.has_value());
+  REQUIRE(wait_for(ends.client, [&] { return recorder.end.has_value(); }));
+  EXPECT_EQ(recorder.end->error().code, Code::Invalid);
+  REQUIRE(spin_until(ends.client, [&] { return ends.service.closed == 1; }));
+}
+
+DOCTEST_TEST_CASE_TEMPLATE("rpc: a server too far behind loses the stream with Overloaded", Ends, RPC_TRANSPORTS) {
+  Ends ends;
+  Recorder recorder;
+  auto stream = ends.channel->open(kHold, "", recorder);
+  REQUIRE(spin_until(ends.client, [&] { return ends.service.held_total == 1; }));
+  const SharedBytes one = share(Bytes(8 << 20, 'm'));
+  for (int n = 0; n < 20; ++n) stream->send(one);
+  REQUIRE(spin_until(ends.client, [&] { return ends.service.closed == 1 && recorder.end.has_value(); }));
+  EXPECT_EQ(recorder.end->error().code, Code::Overloaded);
 }
 
 TEST_CASE("a local channel outlives the loop of its server") {

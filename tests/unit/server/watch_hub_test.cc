@@ -33,6 +33,8 @@ class SeenSink final : public net::RpcStreamSink {
   }
   void end(Status status) override { seen_->end = std::move(status); }
   void set_observer(net::RpcServerStreamObserver* observer) override { seen_->observer = observer; }
+  void pause() override {}
+  void resume() override {}
 
  private:
   std::shared_ptr<Seen> seen_;
