@@ -30,7 +30,7 @@ void Replica::subscribe() {
   request.node_id = node_id_;
   if (ready_ && !distrust_) {
     request.known_index = catalog_.index();
-    request.known_hash = catalog_.hash();
+    request.known_hashes = catalog_.table_hashes();
   }
   snapshot_rows_.clear();
   snapshot_bytes_ = 0;
@@ -105,9 +105,8 @@ Status Replica::take_snapshot_end(const model::WatchMessage& message) {
 }
 
 Status Replica::check_hash(const model::WatchMessage& message) const {
-  if (message.hash == catalog_.hash()) return {};
-  return error(Code::Corrupt, "the catalog's hash at {} is {:016x} here and {:016x} at the server", message.index,
-               catalog_.hash(), message.hash);
+  if (catalog_.agrees_with(message.hashes)) return {};
+  return error(Code::Corrupt, "the catalog at index {} is another one here than at the server", message.index);
 }
 
 void Replica::on_end(Status status) {

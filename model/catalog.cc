@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <numeric>
 
 #include "base/check.h"
 #include "model/names.h"
@@ -24,6 +25,21 @@ CheckStatus worst_status(std::span<const Check* const> checks) {
   CheckStatus worst = CheckStatus::Passing;
   for (const Check* check : checks) worst = std::min(worst, check->status);
   return worst;
+}
+
+std::uint64_t Catalog::hash() const { return std::accumulate(hashes_.begin(), hashes_.end(), std::uint64_t{0}); }
+
+std::vector<TableHash> Catalog::table_hashes() const {
+  std::vector<TableHash> out;
+  for (TableId id = kTableNodes; id <= kTableCluster; id = id + 1) out.push_back({id, hashes_[id.value()]});
+  return out;
+}
+
+bool Catalog::agrees_with(const std::vector<TableHash>& theirs) const {
+  for (TableId id = kTableNodes; id <= kTableCluster; id = id + 1) {
+    if (hash_in(theirs, id) != hashes_[id.value()]) return false;
+  }
+  return true;
 }
 
 // --- nodes

@@ -20,6 +20,7 @@
 // To add a table: its rows in tables.h, a Rows<> member, a case in change() and a query here.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -88,7 +89,12 @@ class Catalog {
   [[nodiscard]] std::uint64_t index() const {
     return index_;
   }                                                           // the last change or snapshot that it reflects
-  [[nodiscard]] std::uint64_t hash() const { return hash_; }  // sum of row_hash over its rows
+  [[nodiscard]] std::uint64_t hash() const;  // sum of row_hash over its rows
+  // Of every table that this release knows, in order of id, those without rows too.
+  [[nodiscard]] std::vector<TableHash> table_hashes() const;
+  // Whether each table that this release knows has the rows that `theirs` tells; a table that is not in it has none
+  // there. Tables of another release are left aside.
+  [[nodiscard]] bool agrees_with(const std::vector<TableHash>& theirs) const;
   // Says that all rows so far came from one snapshot of `index`; for those who load row by row with change().
   void loaded_at(std::uint64_t index) { base_index_ = index_ = index; }
   // Says that nothing changed up to `index` (a heartbeat). REQUIRES index >= this->index().
@@ -221,7 +227,7 @@ class Catalog {
 
   std::uint64_t index_ = 0;
   std::uint64_t base_index_ = 0;  // of the first snapshot: the least that any index is
-  std::uint64_t hash_ = 0;
+  std::array<std::uint64_t, kTableCluster.value() + 1> hashes_{};  // by table id
   std::uint64_t nodes_index_ = 0;
   std::uint64_t nodes_gone_index_ = 0;
   std::uint64_t services_index_ = 0;

@@ -115,7 +115,7 @@ Status Catalog::change_in(RowTable<T>& table, const RowChange& row, std::uint64_
   }
   const auto change = table.put(row.key, std::move(prepared));
   if (change.same || (!change.before && !change.after)) return {};
-  hash_ += change.hash_added;
+  hashes_[row.table_id.value()] += change.hash_added;
   on_change(change, index);
   return {};
 }

@@ -85,7 +85,7 @@ struct StatusResponse {
   F(1, std::uint32_t, version, "Version", "1")                                                    \
   F(2, std::string, node_id, "NodeID", "of the subscriber, for logs")                             \
   F(3, std::uint64_t, known_index, "KnownIndex", "what the replica holds; 0: nothing")            \
-  F(4, std::uint64_t, known_hash, "KnownHash", "its catalog hash")
+  F(5, ListOf<TableHash>, known_hashes, "KnownHashes", "of every table that the replica holds")
 struct WatchRequest {
   MESH_MESSAGE(WatchRequest, MESH_WATCH_REQUEST_FIELDS)
 };
@@ -100,8 +100,8 @@ MESH_ENUM(WatchKind, std::uint8_t, MESH_WATCH_KIND_VALUES)
   F(1, WatchKind, kind, "Kind", "")                                                               \
   F(2, std::uint64_t, index, "Index", "the catalog is that of this index after the message")      \
   F(3, ListOf<RowChange>, rows, "Rows", "of SnapshotRows and Delta")                              \
-  F(4, std::uint64_t, hash, "Hash", "catalog hash after the message; not of SnapshotBegin and SnapshotRows") \
-  F(5, Duration, leader_contact, "LeaderContact", "how old the server's knowledge of the leader's commit is")
+  F(5, Duration, leader_contact, "LeaderContact", "how old the server's knowledge of the leader's commit is") \
+  F(6, ListOf<TableHash>, hashes, "Hashes", "of the server's tables after the message; not of SnapshotBegin and SnapshotRows")
 struct WatchMessage {
   MESH_MESSAGE(WatchMessage, MESH_WATCH_MESSAGE_FIELDS)
 };

@@ -7,6 +7,14 @@ namespace mesh::model {
 
 MESH_MESSAGE_TABLE(RowChange, MESH_ROW_CHANGE_FIELDS)
 MESH_MESSAGE_TABLE(ChangeSet, MESH_CHANGE_SET_FIELDS)
+MESH_MESSAGE_TABLE(TableHash, MESH_TABLE_HASH_FIELDS)
+
+std::uint64_t hash_in(const std::vector<TableHash>& hashes, TableId table) {
+  for (const TableHash& entry : hashes) {
+    if (entry.table_id == table) return entry.hash;
+  }
+  return 0;
+}
 
 std::uint64_t row_hash(TableId table, ByteView key, ByteView value) {
   Bytes bytes;

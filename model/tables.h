@@ -55,6 +55,16 @@ struct ChangeSet {
   MESH_MESSAGE(ChangeSet, MESH_CHANGE_SET_FIELDS)
 };
 
+// The hash of one table's rows, the sum of row_hash over them; 0 for a table without rows.
+#define MESH_TABLE_HASH_FIELDS(F)                     \
+  F(1, TableId, table_id, "Table", "id of the table") \
+  F(2, std::uint64_t, hash, "Hash", "sum of row_hash over its rows")
+struct TableHash {
+  MESH_MESSAGE(TableHash, MESH_TABLE_HASH_FIELDS)
+};
+// Of the table in the list; 0 if it is not there.
+[[nodiscard]] std::uint64_t hash_in(const std::vector<TableHash>& hashes, TableId table);
+
 // Part of the state hash: the hash of the whole state is the sum of these over all rows, modulo 2^64.
 [[nodiscard]] std::uint64_t row_hash(TableId table, ByteView key, ByteView value);
 

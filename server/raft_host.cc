@@ -63,7 +63,7 @@ RaftHost::RaftHost(Parts parts, const RaftHostOptions& options, RaftStores store
       full_timer_(parts.loop, [this] { retry_full(); }) {
   core_ = std::make_unique<raft::Core>(options.core, options.self, std::move(recovered), Rng(options.seed),
                                        parts.loop.now());
-  storage_ = std::make_unique<BlockingWorker>(parts.loop.ref(), "storage");
+  storage_ = std::make_unique<net::BlockingWorker>(parts.loop.ref(), "storage");
   snapshots_ = std::make_unique<SnapshotTransfer>(SnapshotTransfer::Parts{
       *storage_, *stores_.tables, parts.machine, [this](raft::Event event) { step(std::move(event)); },
       [this](const raft::LogBase& base) { on_installed(base); }});

@@ -34,7 +34,7 @@
 #include "raft/core.h"
 #include "raft/state_machine.h"
 #include "raft/storage.h"
-#include "server/blocking_worker.h"
+#include "net/blocking_worker.h"
 #include "server/raft_transport.h"
 #include "server/snapshot_transfer.h"
 
@@ -191,7 +191,7 @@ class RaftHost {
   net::Timer turn_timer_;
   net::Timer flush_timer_;
   net::Timer full_timer_;
-  std::unique_ptr<BlockingWorker> storage_;  // its thread ends before anything that it uses
+  std::unique_ptr<net::BlockingWorker> storage_;  // its thread ends before anything that it uses
   std::unique_ptr<SnapshotTransfer> snapshots_;
 };
 

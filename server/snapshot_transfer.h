@@ -21,7 +21,7 @@
 #include "raft/event.h"
 #include "raft/state_machine.h"
 #include "raft/storage.h"
-#include "server/blocking_worker.h"
+#include "net/blocking_worker.h"
 
 namespace mesh::server {
 
@@ -34,7 +34,7 @@ struct SnapshotChunkRows {
 class SnapshotTransfer {
  public:
   struct Parts {
-    BlockingWorker& worker;
+    net::BlockingWorker& worker;
     raft::TableStore& tables;
     raft::StateMachine& machine;
     std::function<void(raft::Event)> event;               // to the core

@@ -1,5 +1,6 @@
 #include "server/watch_hub.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -70,7 +71,7 @@ class WatchHub::Subscriber final : public net::RpcServerStreamObserver {
     message.kind = model::WatchKind::SnapshotRows;
     if (message.rows.empty()) {
       message.kind = model::WatchKind::SnapshotEnd;
-      message.hash = snapshot_->catalog.hash();
+      message.hashes = snapshot_->catalog.table_hashes();
       message.leader_contact = hub_.source_.leader_contact();
       snapshot_.reset();
     }
@@ -115,7 +116,7 @@ void WatchHub::on_loaded(const model::Catalog& catalog) {
   history_.clear();
   history_bytes_ = 0;
   history_from_ = catalog.index();
-  history_from_hash_ = catalog.hash();
+  history_from_hashes_ = catalog.table_hashes();
 }
 
 void WatchHub::on_changes(const model::ChangeSet& changes, const model::Catalog& catalog) {
@@ -127,9 +128,9 @@ void WatchHub::on_changes(const model::ChangeSet& changes, const model::Catalog&
   if (message.rows.empty()) return;
   message.kind = model::WatchKind::Delta;
   message.index = changes.index;
-  message.hash = catalog.hash();
+  message.hashes = catalog.table_hashes();
   message.leader_contact = source_.leader_contact();
-  Delta delta{changes.index, catalog.hash(), shared(message)};
+  Delta delta{changes.index, message.hashes, shared(message)};
   announced_ = changed_at_ = changes.index;
   std::vector<Subscriber*> slow;
   for (auto& subscriber : subscribers_) {
@@ -148,10 +149,10 @@ void WatchHub::keep(Delta delta) {
   history_bytes_ += delta.bytes->size();
   history_.push_back(std::move(delta));
   while (history_bytes_ > kHistoryBytesMax) {
-    const Delta& oldest = history_.front();
+    Delta& oldest = history_.front();
     history_bytes_ -= oldest.bytes->size();
     history_from_ = oldest.index;
-    history_from_hash_ = oldest.hash;
+    history_from_hashes_ = std::move(oldest.hashes);
     history_.pop_front();
   }
 }
@@ -163,7 +164,7 @@ net::SharedBytes WatchHub::heartbeat() const {
   model::WatchMessage message;
   message.kind = model::WatchKind::Heartbeat;
   message.index = source_.applied_index();
-  message.hash = catalog_.hash();
+  message.hashes = catalog_.table_hashes();
   message.leader_contact = source_.leader_contact();
   return shared(message);
 }
@@ -191,12 +192,15 @@ void WatchHub::send_heartbeats() {
 
 bool WatchHub::can_resume(const model::WatchRequest& request) const {
   if (request.known_index == 0 || request.known_index < history_from_) return false;
-  std::uint64_t hash = history_from_hash_;
+  const std::vector<model::TableHash>* hashes = &history_from_hashes_;
   for (const Delta& delta : history_) {
     if (delta.index > request.known_index) break;
-    hash = delta.hash;
+    hashes = &delta.hashes;
   }
-  return hash == request.known_hash;
+  return !request.known_hashes.empty() &&
+         std::all_of(request.known_hashes.begin(), request.known_hashes.end(), [&](const model::TableHash& known) {
+           return model::hash_in(*hashes, known.table_id) == known.hash;
+         });
 }
 
 void WatchHub::subscribe(const model::WatchRequest& request, std::unique_ptr<net::RpcServerStream> stream) {

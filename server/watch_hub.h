@@ -13,6 +13,7 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <vector>
 
 #include "base/time.h"
 #include "model/catalog.h"
@@ -64,7 +65,7 @@ class WatchHub {
   class Subscriber;
   struct Delta {
     std::uint64_t index;
-    std::uint64_t hash;  // after it
+    std::vector<model::TableHash> hashes;  // after it
     net::SharedBytes bytes;
   };
 
@@ -84,7 +85,7 @@ class WatchHub {
   std::deque<Delta> history_;
   std::size_t history_bytes_ = 0;
   std::uint64_t history_from_ = 0;       // history_ holds every change behind this index
-  std::uint64_t history_from_hash_ = 0;  // catalog hash at that index
+  std::vector<model::TableHash> history_from_hashes_;  // at that index
   std::list<std::unique_ptr<Subscriber>> subscribers_;
   std::uint64_t cut_off_ = 0;
   net::Timer timer_;

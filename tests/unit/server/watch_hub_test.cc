@@ -57,13 +57,13 @@ struct HubRig : StateObserver {
   }
   void on_loaded(const State& state) override { hub->on_loaded(state.catalog()); }
 
-  std::shared_ptr<Seen> subscribe(std::uint64_t index = 0, std::uint64_t hash = 0, bool writable = true) {
+  std::shared_ptr<Seen> subscribe(std::uint64_t index = 0, std::vector<model::TableHash> known = {}, bool writable = true) {
     auto seen = std::make_shared<Seen>();
     seen->writable = writable;
     model::WatchRequest request;
     request.version = model::kWatchVersion;
     request.known_index = index;
-    request.known_hash = hash;
+    request.known_hashes = std::move(known);
     hub->subscribe(request, std::make_unique<net::RpcServerStream>(std::make_unique<SeenSink>(seen)));
     return seen;
   }
@@ -85,11 +85,11 @@ TEST_CASE("a subscriber gets the catalog, then each change, and can rebuild it")
                                   WatchKind::Heartbeat, WatchKind::Delta}));
   const Result<model::Catalog> loaded = model::Catalog().with_snapshot(seen->at(2).index, seen->at(1).rows);
   REQUIRE(loaded.ok());
-  EXPECT_EQ(loaded->hash(), seen->at(2).hash);
+  EXPECT(loaded->agrees_with(seen->at(2).hashes));
   const Result<model::Catalog> after = loaded->with_changes({seen->at(4).index, seen->at(4).rows});
   REQUIRE(after.ok());
   EXPECT_EQ(after->hash(), rig.applier.catalog().hash());
-  EXPECT_EQ(seen->at(4).hash, after->hash());
+  EXPECT(after->agrees_with(seen->at(4).hashes));
 }
 
 TEST_CASE("a change is encoded once for all subscribers") {
@@ -117,17 +117,43 @@ TEST_CASE("who knows a recent state gets only what changed since") {
   HubRig rig;
   rig.applier.run(registration("host-a", "web"));
   const std::uint64_t index = rig.applier.index;
-  const std::uint64_t hash = rig.applier.catalog().hash();
+  const std::vector<model::TableHash> known = rig.applier.catalog().table_hashes();
   rig.applier.run(kv_command(model::KvOp::Set, "k", "v"));
   rig.applier.run(registration("host-b", "web"));
-  EXPECT_EQ(rig.subscribe(index, hash)->kinds(), (Kinds{WatchKind::Delta, WatchKind::Heartbeat}));
-  EXPECT_EQ(rig.subscribe(index + 1, hash)->kinds(), (Kinds{WatchKind::Delta, WatchKind::Heartbeat}));
-  EXPECT_EQ(rig.subscribe(index, hash + 1)->kinds()[0], WatchKind::SnapshotBegin);
+  const Kinds resumed{WatchKind::Delta, WatchKind::Heartbeat};
+  EXPECT_EQ(rig.subscribe(index, known)->kinds(), resumed);
+  EXPECT_EQ(rig.subscribe(index + 1, known)->kinds(), resumed);
+  EXPECT_EQ(rig.subscribe(index, {})->kinds()[0], WatchKind::SnapshotBegin);
+  auto other = known;
+  other[0].hash += 1;
+  EXPECT_EQ(rig.subscribe(index, other)->kinds()[0], WatchKind::SnapshotBegin);
+}
+
+TEST_CASE("an agent of another release resumes by the tables that it holds") {
+  HubRig rig;
+  rig.applier.run(registration("host-a", "web"));
+  const std::uint64_t index = rig.applier.index;
+  const std::vector<model::TableHash> known = rig.applier.catalog().table_hashes();
+  rig.applier.run(registration("host-b", "web"));
+  const Kinds resumed{WatchKind::Delta, WatchKind::Heartbeat};
+  SUBCASE("an older one, without the tables that came later") {
+    EXPECT_EQ(rig.subscribe(index, {known.begin(), known.begin() + 3})->kinds(), resumed);
+  }
+  SUBCASE("a newer one, with a table that this server does not know and that is empty") {
+    auto more = known;
+    more.push_back({model::kTableCatalogLast, 0});
+    EXPECT_EQ(rig.subscribe(index, more)->kinds(), resumed);
+  }
+  SUBCASE("a newer one that holds rows of such a table starts anew, to lose them") {
+    auto more = known;
+    more.push_back({model::kTableCatalogLast, 1});
+    EXPECT_EQ(rig.subscribe(index, more)->kinds()[0], WatchKind::SnapshotBegin);
+  }
 }
 
 TEST_CASE("a subscriber of the wrong version, or that knows more than this server, is refused") {
   HubRig rig;
-  const auto ahead = rig.subscribe(99, 0);
+  const auto ahead = rig.subscribe(99);
   REQUIRE(ahead->end.has_value());
   EXPECT(ahead->end->error().code == Code::Unavailable);
   auto seen = std::make_shared<Seen>();
@@ -139,7 +165,7 @@ TEST_CASE("a subscriber of the wrong version, or that knows more than this serve
 
 TEST_CASE("a slow subscriber is cut off, the others are not") {
   HubRig rig;
-  const auto slow = rig.subscribe(0, 0, false);
+  const auto slow = rig.subscribe(0, {}, false);
   const auto quick = rig.subscribe();
   for (std::size_t i = 0; i <= WatchHub::kQueueDeltasMax; ++i) {
     rig.applier.run(registration("host-a", fmt::format("s{}", i % 7), fmt::format("{}", i % 50)));
@@ -157,7 +183,7 @@ TEST_CASE("a slow subscriber is cut off, the others are not") {
 TEST_CASE("a snapshot goes out as the stream drains, and changes follow it in order") {
   HubRig rig;
   rig.applier.run(registration("host-a", "web"));
-  const auto seen = rig.subscribe(0, 0, false);
+  const auto seen = rig.subscribe(0, {}, false);
   EXPECT_EQ(seen->kinds(), (Kinds{WatchKind::SnapshotBegin}));
   rig.applier.run(registration("host-b", "web"));
   EXPECT_EQ(seen->messages.size(), 1);

@@ -1,5 +1,5 @@
-// BlockingWorker: one thread that runs blocking jobs in order for a loop. The storage thread of a server is
-// one.
+// BlockingWorker: one thread that runs blocking jobs in order for a loop: the storage thread of a server, the
+// disk thread of an agent.
 //
 // run(job, then): job() runs on the worker's thread; then(result) runs later on the owner's loop. Jobs run in
 // the order of the calls and their continuations arrive in that order. Destroying the worker waits for the
@@ -21,13 +21,13 @@
 #include "base/thread.h"
 #include "net/loop.h"
 
-namespace mesh::server {
+namespace mesh::net {
 
 class BlockingWorker {
  public:
   static constexpr std::size_t kJobsMax = 1024;
 
-  BlockingWorker(net::LoopRef loop, const std::string& name) : loop_(std::move(loop)), jobs_(kJobsMax) {
+  BlockingWorker(LoopRef loop, const std::string& name) : loop_(std::move(loop)), jobs_(kJobsMax) {
     thread_ = Thread(name, [this] { serve(); });
   }
   ~BlockingWorker() {
@@ -59,10 +59,10 @@ class BlockingWorker {
     }
   }
 
-  net::LoopRef loop_;
+  LoopRef loop_;
   std::shared_ptr<char> alive_ = std::make_shared<char>();  // read and reset on the loop's thread only
   Mailbox<UniqueFunction<void()>> jobs_;
   Thread thread_;
 };
 
-}  // namespace mesh::server
+}  // namespace mesh::net
