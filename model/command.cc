@@ -11,6 +11,11 @@ MESH_MESSAGE_TABLE(KvCommand, MESH_KV_COMMAND_FIELDS)
 MESH_MESSAGE_TABLE(IntentionUpsertCommand, MESH_INTENTION_UPSERT_FIELDS)
 MESH_MESSAGE_TABLE(IntentionDeleteCommand, MESH_INTENTION_DELETE_FIELDS)
 MESH_MESSAGE_TABLE(InitCommand, MESH_INIT_FIELDS)
+MESH_MESSAGE_TABLE(JoinTokenPutCommand, MESH_JOIN_TOKEN_PUT_FIELDS)
+MESH_MESSAGE_TABLE(JoinTokenDeleteCommand, MESH_JOIN_TOKEN_DELETE_FIELDS)
+MESH_MESSAGE_TABLE(AdmitCommand, MESH_ADMIT_FIELDS)
+MESH_MESSAGE_TABLE(LeafIssuedCommand, MESH_LEAF_ISSUED_FIELDS)
+MESH_MESSAGE_TABLE(MemberRevokeCommand, MESH_MEMBER_REVOKE_FIELDS)
 MESH_MESSAGE_TABLE(Command, MESH_COMMAND_FIELDS)
 MESH_MESSAGE_TABLE(CommandResult, MESH_COMMAND_RESULT_FIELDS)
 
@@ -21,7 +26,9 @@ std::uint32_t bodies(const Command& command) {
   const bool set[] = {command.registration.has_value(),     command.deregistration.has_value(),
                       command.check_update.has_value(),     command.kv.has_value(),
                       command.intention_upsert.has_value(), command.intention_delete.has_value(),
-                      command.init.has_value()};
+                      command.init.has_value(),             command.join_token_put.has_value(),
+                      command.join_token_delete.has_value(), command.admit.has_value(),
+                      command.leaf_issued.has_value(),      command.member_revoke.has_value()};
   std::uint32_t bits = 0;
   for (std::size_t i = 0; i < std::size(set); ++i) bits |= static_cast<std::uint32_t>(set[i]) << (i + 1);
   return bits;
@@ -95,6 +102,36 @@ Command make_command(IntentionDeleteCommand body) {
 Command make_command(InitCommand body) {
   Command command = of_kind(CommandKind::Init);
   command.init = std::move(body);
+  return command;
+}
+
+Command make_command(JoinTokenPutCommand body) {
+  Command command = of_kind(CommandKind::JoinTokenPut);
+  command.join_token_put = std::move(body);
+  return command;
+}
+
+Command make_command(JoinTokenDeleteCommand body) {
+  Command command = of_kind(CommandKind::JoinTokenDelete);
+  command.join_token_delete = std::move(body);
+  return command;
+}
+
+Command make_command(AdmitCommand body) {
+  Command command = of_kind(CommandKind::Admit);
+  command.admit = std::move(body);
+  return command;
+}
+
+Command make_command(LeafIssuedCommand body) {
+  Command command = of_kind(CommandKind::LeafIssued);
+  command.leaf_issued = std::move(body);
+  return command;
+}
+
+Command make_command(MemberRevokeCommand body) {
+  Command command = of_kind(CommandKind::MemberRevoke);
+  command.member_revoke = std::move(body);
   return command;
 }
 

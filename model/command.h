@@ -17,10 +17,13 @@
 #include "base/message.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "model/authority.h"
 #include "model/check.h"
 #include "model/intention.h"
+#include "model/member.h"
 #include "model/node.h"
 #include "model/service.h"
+#include "model/token.h"
 
 namespace mesh::model {
 
@@ -37,7 +40,12 @@ inline constexpr std::size_t kCommandRandomBytes = 32;
   E(4, Kv, "kv")                             \
   E(5, IntentionUpsert, "intention-upsert")  \
   E(6, IntentionDelete, "intention-delete")  \
-  E(7, Init, "init")
+  E(7, Init, "init")                         \
+  E(8, JoinTokenPut, "join-token-put")       \
+  E(9, JoinTokenDelete, "join-token-delete") \
+  E(10, Admit, "admit")                      \
+  E(11, LeafIssued, "leaf-issued")           \
+  E(12, MemberRevoke, "member-revoke")
 MESH_ENUM(CommandKind, std::uint8_t, MESH_COMMAND_KIND_VALUES)
 
 // A node with any number of its instances and checks, in one step (Consul's catalog/register). An empty node id: the
@@ -102,13 +110,57 @@ struct IntentionDeleteCommand {
   MESH_MESSAGE(IntentionDeleteCommand, MESH_INTENTION_DELETE_FIELDS)
 };
 
-// Makes the cluster what it is for life; refused with Conflict when it has been done.
-#define MESH_INIT_FIELDS(F)                                                             \
-  F(1, std::string, cluster_id, "ClusterID", "UUID; the trust domain")                  \
-  F(2, std::string, datacenter, "Datacenter", "name of this datacenter")                \
-  F(3, bool, default_allow, "DefaultAllow", "what no intention decides is allowed")
+// Makes the cluster what it is for life; refused with Conflict when it has been done. Rows of a class that is absent are
+// not made (a cluster without root signs nothing).
+#define MESH_INIT_FIELDS(F)                                                                                  \
+  F(1, std::string, cluster_id, "ClusterID", "UUID; the trust domain")                                       \
+  F(2, std::string, datacenter, "Datacenter", "name of this datacenter")                                     \
+  F(3, bool, default_allow, "DefaultAllow", "what no intention decides is allowed")                          \
+  F(4, std::string, domain, "Domain", "last part of the trust domain and of DNS names")                      \
+  F(5, std::optional<CaRoot>, root, "Root", "certificate of the first root")                                 \
+  F(6, std::optional<SealedKey>, sealed_key, "SealedKey", "its key, sealed")                                 \
+  F(7, std::optional<ManagementToken>, management_token, "ManagementToken", "the first one: id and hash")    \
+  F(8, std::optional<Member>, member, "Member", "the first server")                                          \
+  F(9, std::optional<Leaf>, leaf, "Leaf", "the first server's certificate")
 struct InitCommand {
   MESH_MESSAGE(InitCommand, MESH_INIT_FIELDS)
+};
+
+// Makes or replaces a token for joining. The secret itself never stands in a command.
+#define MESH_JOIN_TOKEN_PUT_FIELDS(F) F(1, JoinToken, token, "Token", "its id is chosen by the leader")
+struct JoinTokenPutCommand {
+  MESH_MESSAGE(JoinTokenPutCommand, MESH_JOIN_TOKEN_PUT_FIELDS)
+};
+#define MESH_JOIN_TOKEN_DELETE_FIELDS(F) F(1, std::string, id, "ID", "of the token")
+struct JoinTokenDeleteCommand {
+  MESH_MESSAGE(JoinTokenDeleteCommand, MESH_JOIN_TOKEN_DELETE_FIELDS)
+};
+
+// Lets a host in: takes a use of the join token, records the member and its first certificate. A host that is a member
+// with the same key and by the same token takes no further use: it repeats a Join whose answer was lost.
+#define MESH_ADMIT_FIELDS(F)                                                                                 \
+  F(1, std::string, token_id, "TokenID", "of the join token")                                                \
+  F(2, Bytes, secret_hash, "SecretHash", "SHA-256 of the secret that was presented", kBytes | kHidden)       \
+  F(3, Member, member, "Member", "node id, kind, name, key hash; the rest is filled in here")                \
+  F(4, Leaf, leaf, "Leaf", "the node's certificate")
+struct AdmitCommand {
+  MESH_MESSAGE(AdmitCommand, MESH_ADMIT_FIELDS)
+};
+
+// Records a certificate that is about to be signed. Refused unless the node is a member that is not revoked and, for the
+// node's own: the key is the recorded one; for a service: the node may run it and the catalog places it there.
+#define MESH_LEAF_ISSUED_FIELDS(F)                                                                           \
+  F(1, Leaf, leaf, "Leaf", "what is to be signed")                                                           \
+  F(2, Bytes, key_hash, "KeyHash", "SHA-256 of the public key in it", kBytes)                                \
+  F(3, std::string, node_name, "NodeName", "with the node's own: its name from now on; empty: as it is")
+struct LeafIssuedCommand {
+  MESH_MESSAGE(LeafIssuedCommand, MESH_LEAF_ISSUED_FIELDS)
+};
+
+// The host is no member any more: it gets no certificate and no answer. NotFound without such a member.
+#define MESH_MEMBER_REVOKE_FIELDS(F) F(1, NodeId, node_id, "NodeID", "")
+struct MemberRevokeCommand {
+  MESH_MESSAGE(MemberRevokeCommand, MESH_MEMBER_REVOKE_FIELDS)
 };
 
 #define MESH_COMMAND_FIELDS(F)                                                                              \
@@ -123,7 +175,12 @@ struct InitCommand {
   F(19, std::optional<KvCommand>, kv, "Kv", "body of Kv")                                                   \
   F(20, std::optional<IntentionUpsertCommand>, intention_upsert, "IntentionUpsert", "body")                 \
   F(21, std::optional<IntentionDeleteCommand>, intention_delete, "IntentionDelete", "body")                 \
-  F(22, std::optional<InitCommand>, init, "Init", "body of Init")
+  F(22, std::optional<InitCommand>, init, "Init", "body of Init")                                           \
+  F(23, std::optional<JoinTokenPutCommand>, join_token_put, "JoinTokenPut", "body")                         \
+  F(24, std::optional<JoinTokenDeleteCommand>, join_token_delete, "JoinTokenDelete", "body")                \
+  F(25, std::optional<AdmitCommand>, admit, "Admit", "body")                                                \
+  F(26, std::optional<LeafIssuedCommand>, leaf_issued, "LeafIssued", "body")                                \
+  F(27, std::optional<MemberRevokeCommand>, member_revoke, "MemberRevoke", "body")
 struct Command {
   MESH_MESSAGE(Command, MESH_COMMAND_FIELDS)
 };
@@ -134,7 +191,7 @@ struct Command {
   F(2, std::string, message, "Message", "why not")                                                 \
   F(3, std::uint64_t, index, "Index", "Raft index of the command")                                 \
   F(4, bool, applied, "Applied", "false: refused, or a compare-and-set lost")                      \
-  F(5, std::string, id, "ID", "id of the node or intention that it was about")
+  F(5, std::string, id, "ID", "id of the node, intention or token that it was about")
 struct CommandResult {
   MESH_MESSAGE(CommandResult, MESH_COMMAND_RESULT_FIELDS)
 };
@@ -152,5 +209,10 @@ struct CommandResult {
 [[nodiscard]] Command make_command(IntentionUpsertCommand body);
 [[nodiscard]] Command make_command(IntentionDeleteCommand body);
 [[nodiscard]] Command make_command(InitCommand body);
+[[nodiscard]] Command make_command(JoinTokenPutCommand body);
+[[nodiscard]] Command make_command(JoinTokenDeleteCommand body);
+[[nodiscard]] Command make_command(AdmitCommand body);
+[[nodiscard]] Command make_command(LeafIssuedCommand body);
+[[nodiscard]] Command make_command(MemberRevokeCommand body);
 
 }  // namespace mesh::model

@@ -30,6 +30,16 @@ bool is_dns_label(std::string_view name) {
   return std::all_of(name.begin(), name.end(), is_label_char);
 }
 
+bool is_dns_name(std::string_view name) {
+  if (name.size() > kDnsNameMax) return false;
+  while (true) {
+    const std::size_t dot = name.find('.');
+    if (!is_dns_label(name.substr(0, dot))) return false;
+    if (dot == std::string_view::npos) return true;
+    name.remove_prefix(dot + 1);
+  }
+}
+
 bool is_reserved_name(std::string_view name) {
   return std::any_of(kReserved.begin(), kReserved.end(), [&](std::string_view r) { return same_name(r, name); });
 }

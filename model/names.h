@@ -8,10 +8,13 @@
 namespace mesh::model {
 
 inline constexpr std::size_t kDnsLabelMax = 63;      // RFC 1035 section 2.3.4
+inline constexpr std::size_t kDnsNameMax = 253;      // as text, without the last dot
 inline constexpr std::size_t kServiceNameMax = 255;  // bytes, names that are no DNS label included
 
 // Letters, digits and hyphens, neither first nor last a hyphen, at most 63: usable in DNS and as a mesh name.
 [[nodiscard]] bool is_dns_label(std::string_view name);
+// One or more such labels with dots between them, at most 253 letters.
+[[nodiscard]] bool is_dns_name(std::string_view name);
 // Labels that the DNS tree uses itself: service node query addr virtual connect ingress.
 [[nodiscard]] bool is_reserved_name(std::string_view name);
 // Whether a service of this name gets DNS answers and a mesh address; others live in the catalog only.

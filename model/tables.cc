@@ -33,4 +33,11 @@ Bytes key_on_node(std::string_view node_id, std::string_view id) {
   return key;
 }
 
+Bytes leaf_key(WallTime not_after, std::string_view serial) {
+  Bytes key;
+  append_be64(key, static_cast<std::uint64_t>(not_after.time_since_epoch().count()));
+  key += serial;
+  return key;
+}
+
 }  // namespace mesh::model

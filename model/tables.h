@@ -16,6 +16,7 @@
 #include "base/bytes.h"
 #include "base/message.h"
 #include "base/strong.h"
+#include "base/time.h"
 
 namespace mesh::model {
 
@@ -35,6 +36,9 @@ inline constexpr TableId kTableRequests{17};
 inline constexpr TableId kTableClock{18};  // one row, with an empty key
 inline constexpr TableId kTableJoinTokens{19};
 inline constexpr TableId kTableManagementTokens{20};
+inline constexpr TableId kTableSealedKeys{21};
+inline constexpr TableId kTableMembers{22};
+inline constexpr TableId kTableLeaves{23};
 
 [[nodiscard]] constexpr bool is_catalog_table(TableId table) { return table <= kTableCatalogLast; }
 
@@ -71,5 +75,8 @@ struct TableHash {
 // Keys of two parts: node id, 0x00, folded service or check id (fold_name). The first part alone, with its
 // 0x00, is the prefix of all rows of a node.
 [[nodiscard]] Bytes key_on_node(std::string_view node_id, std::string_view id);
+
+// Key of a leaf: when it expires, 8 bytes big-endian, then its serial; so the rows are in order of expiry.
+[[nodiscard]] Bytes leaf_key(WallTime not_after, std::string_view serial);
 
 }  // namespace mesh::model

@@ -15,7 +15,7 @@ namespace mesh::server {
 
 struct Applied {
   bool applied = true;  // false: a compare-and-set lost
-  std::string id;       // of the node or intention that it was about
+  std::string id;       // of the node, intention or token that it was about
 };
 
 [[nodiscard]] Result<Applied> apply(Transaction& tx, const model::RegisterCommand& body);
@@ -25,6 +25,11 @@ struct Applied {
 [[nodiscard]] Result<Applied> apply(Transaction& tx, const model::IntentionUpsertCommand& body);
 [[nodiscard]] Result<Applied> apply(Transaction& tx, const model::IntentionDeleteCommand& body);
 [[nodiscard]] Result<Applied> apply(Transaction& tx, const model::InitCommand& body);
+[[nodiscard]] Result<Applied> apply(Transaction& tx, const model::JoinTokenPutCommand& body);
+[[nodiscard]] Result<Applied> apply(Transaction& tx, const model::JoinTokenDeleteCommand& body);
+[[nodiscard]] Result<Applied> apply(Transaction& tx, const model::AdmitCommand& body);
+[[nodiscard]] Result<Applied> apply(Transaction& tx, const model::LeafIssuedCommand& body);
+[[nodiscard]] Result<Applied> apply(Transaction& tx, const model::MemberRevokeCommand& body);
 
 // Brings the mesh name of a service in line with its instances: gives it an address, updates its ports, or
 // releases it. Mesh addresses are the lowest free of kMeshAddressFirst .. kMeshAddressLast; a released one

@@ -1,5 +1,4 @@
-// Intentions, and the row that says what the cluster is.
-#include "model/authority.h"
+// Intentions.
 #include "model/names.h"
 #include "server/apply.h"
 
@@ -49,20 +48,6 @@ Result<Applied> apply(Transaction& tx, const model::IntentionDeleteCommand& body
   if (found == nullptr) return error(Code::NotFound, "no such intention");
   tx.erase(model::kTableIntentions, found->id);
   return Applied{true, found->id};
-}
-
-Result<Applied> apply(Transaction& tx, const model::InitCommand& body) {
-  if (tx.catalog().cluster() != nullptr) {
-    return error(Code::Conflict, "this is cluster {} already", tx.catalog().cluster()->id);
-  }
-  model::Cluster cluster;
-  cluster.id = body.cluster_id;
-  cluster.datacenter = body.datacenter;
-  cluster.generation = 1;
-  cluster.default_action = body.default_allow ? model::IntentionAction::Allow : model::IntentionAction::Deny;
-  cluster.created_at = tx.time();
-  tx.upsert(model::kTableCluster, {}, std::move(cluster), static_cast<const model::Cluster*>(nullptr));
-  return Applied{true, body.cluster_id};
 }
 
 }  // namespace mesh::server

@@ -1,5 +1,7 @@
 #include "server/state.h"
 
+#include "model/names.h"
+
 namespace mesh::server {
 
 MESH_MESSAGE_TABLE(RequestRecord, MESH_REQUEST_RECORD_FIELDS)
@@ -18,6 +20,12 @@ Status State::change(const model::RowChange& row, std::uint64_t index) {
       return change_in(join_tokens_, row);
     case model::kTableManagementTokens.value():
       return change_in(management_tokens_, row);
+    case model::kTableSealedKeys.value():
+      return change_in(sealed_keys_, row);
+    case model::kTableMembers.value():
+      return change_member(row);
+    case model::kTableLeaves.value():
+      return change_in(leaves_, row);
     default:
       return error(Code::Unsupported, "table {} is of a later release", row.table_id.value());
   }
@@ -39,6 +47,30 @@ Status State::change_request(const model::RowChange& row) {
   if (change.before) requests_by_id_.erase(change.before->request_id);
   if (change.after) requests_by_id_.set(change.after->request_id, row.key);
   return {};
+}
+
+Status State::change_member(const model::RowChange& row) {
+  MESH_TRY(prepared, model::RowTable<model::Member>::prepare(row).context("while reading a member"));
+  const auto change = members_.put(row.key, std::move(prepared));
+  if (change.same) return {};
+  own_hash_ += change.hash_added;
+  if (change.before && !change.before->revoked_at) {
+    const std::string name = model::fold_name(change.before->name);
+    const model::NodeId* holder = member_names_.find(name);
+    if (holder != nullptr && *holder == change.before->node_id) member_names_.erase(name);
+  }
+  if (change.after && !change.after->revoked_at) {
+    member_names_.set(model::fold_name(change.after->name), change.after->node_id);
+  }
+  return {};
+}
+
+const model::NodeId* State::member_named(std::string_view name) const {
+  return member_names_.find(model::fold_name(name));
+}
+
+const Bytes* State::oldest_leaf_key() const {
+  return leaves_.size() == 0 ? nullptr : &leaves_.rows().begin()->first;
 }
 
 void State::loaded_at(std::uint64_t index) {

@@ -13,8 +13,10 @@
 #include "base/persistent_map.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "model/authority.h"
 #include "model/catalog.h"
 #include "model/command.h"
+#include "model/member.h"
 #include "model/row_table.h"
 #include "model/token.h"
 #include "server/kv_table.h"
@@ -56,6 +58,29 @@ class State {
   [[nodiscard]] std::size_t request_count() const { return requests_.size(); }
   [[nodiscard]] const Bytes* oldest_request_key() const;  // null: none
 
+  // --- identity; null: there is none
+  [[nodiscard]] const model::JoinToken* join_token(std::string_view id) const { return join_tokens_.find(id); }
+  [[nodiscard]] std::shared_ptr<const model::JoinToken> share_join_token(std::string_view id) const {
+    return join_tokens_.share(id);
+  }
+  [[nodiscard]] const model::RowTable<model::JoinToken>& join_tokens() const { return join_tokens_; }
+  [[nodiscard]] const model::RowTable<model::ManagementToken>& management_tokens() const {
+    return management_tokens_;
+  }
+  [[nodiscard]] const model::Member* member(std::string_view node_id) const { return members_.find(node_id); }
+  [[nodiscard]] std::shared_ptr<const model::Member> share_member(std::string_view node_id) const {
+    return members_.share(node_id);
+  }
+  [[nodiscard]] const model::RowTable<model::Member>& members() const { return members_; }
+  // Who holds the name, in any case, among those that are not revoked.
+  [[nodiscard]] const model::NodeId* member_named(std::string_view name) const;
+  [[nodiscard]] const model::SealedKey* sealed_key(std::string_view root_id) const {
+    return sealed_keys_.find(root_id);
+  }
+  [[nodiscard]] std::shared_ptr<const model::Leaf> leaf(ByteView key) const { return leaves_.share(key); }
+  [[nodiscard]] std::size_t leaf_count() const { return leaves_.size(); }
+  [[nodiscard]] const Bytes* oldest_leaf_key() const;  // the first to expire
+
   // Sum of row_hash over all rows.
   [[nodiscard]] std::uint64_t hash() const { return catalog_.hash() + kv_.hash() + own_hash_; }
 
@@ -63,6 +88,7 @@ class State {
   template <class T>
   Status change_in(model::RowTable<T>& table, const model::RowChange& row);
   Status change_request(const model::RowChange& row);
+  Status change_member(const model::RowChange& row);
 
   model::Catalog catalog_;
   KvTable kv_;
@@ -71,6 +97,10 @@ class State {
   model::RowTable<Clock> clock_;
   model::RowTable<model::JoinToken> join_tokens_;
   model::RowTable<model::ManagementToken> management_tokens_;
+  model::RowTable<model::SealedKey> sealed_keys_;
+  model::RowTable<model::Member> members_;
+  PersistentMap<std::string, model::NodeId> member_names_;  // folded, of those that are not revoked
+  model::RowTable<model::Leaf> leaves_;
   std::uint64_t own_hash_ = 0;  // of the tables declared here
 };
 

@@ -26,6 +26,16 @@ Result<Applied> dispatch(Transaction& tx, const model::Command& command) {
       return apply(tx, *command.intention_delete);
     case model::CommandKind::Init:
       return apply(tx, *command.init);
+    case model::CommandKind::JoinTokenPut:
+      return apply(tx, *command.join_token_put);
+    case model::CommandKind::JoinTokenDelete:
+      return apply(tx, *command.join_token_delete);
+    case model::CommandKind::Admit:
+      return apply(tx, *command.admit);
+    case model::CommandKind::LeafIssued:
+      return apply(tx, *command.leaf_issued);
+    case model::CommandKind::MemberRevoke:
+      return apply(tx, *command.member_revoke);
     case model::CommandKind::None:
       break;
   }

@@ -5,6 +5,7 @@
 #include "base/uuid.h"
 #include "model/kv.h"
 #include "model/names.h"
+#include "model/protocol.h"
 
 namespace mesh::server {
 
@@ -119,7 +120,71 @@ Status validate_body(const model::IntentionDeleteCommand& body) {
 
 Status validate_body(const model::InitCommand& body) {
   if (!Uuid::parse(body.cluster_id).ok()) return error(Code::Invalid, "the cluster id is no UUID");
-  return check_name("the datacenter", body.datacenter);
+  if (!model::is_dns_label(body.datacenter)) {
+    return error(Code::Invalid, "the datacenter \"{}\" is no DNS label", body.datacenter);
+  }
+  if (model::is_dns_name(body.domain)) return {};
+  return error(Code::Invalid, "the domain \"{}\" is no DNS name", body.domain);
+}
+
+Status check_hash(std::string_view what, ByteView hash) {
+  if (hash.size() == kHashBytes) return {};
+  return error(Code::Invalid, "{} has {} bytes", what, kHashBytes);
+}
+
+Status check_patterns(const std::vector<std::string>& patterns) {
+  if (patterns.empty() || patterns.size() > model::kJoinTokenServicesMax) {
+    return error(Code::Invalid, "a join token has 1 to {} patterns of service names", model::kJoinTokenServicesMax);
+  }
+  for (const std::string_view pattern : patterns) {
+    const std::string_view fixed = pattern.ends_with('*') ? pattern.substr(0, pattern.size() - 1) : pattern;
+    if (pattern == "*") continue;
+    const std::string_view fault = fixed.find('*') != fixed.npos ? "holds a * that is not its last letter"
+                                                                 : model::name_fault(fixed);
+    if (!fault.empty()) return error(Code::Invalid, "the pattern \"{}\" {}", pattern, fault);
+  }
+  return {};
+}
+
+Status validate_body(const model::JoinTokenPutCommand& body) {
+  if (!Uuid::parse(body.token.id).ok()) return error(Code::Invalid, "the token id is no UUID");
+  MESH_TRY_STATUS(check_hash("the hash of a secret", body.token.secret_hash));
+  if (body.token.uses_left > model::kJoinTokenUsesMax) {
+    return error(Code::Invalid, "a join token has at most {} uses", model::kJoinTokenUsesMax);
+  }
+  MESH_TRY_STATUS(check_text("the description", body.token.description, kDescriptionBytesMax));
+  return check_patterns(body.token.services);
+}
+
+Status validate_body(const model::JoinTokenDeleteCommand& body) {
+  if (!Uuid::parse(body.id).ok()) return error(Code::Invalid, "the token id is no UUID");
+  return {};
+}
+
+Status check_leaf_row(const model::Leaf& leaf) {
+  if (!Uuid::parse(leaf.node_id).ok()) return error(Code::Invalid, "the node id is no UUID");
+  MESH_TRY_STATUS(check_id("the serial", leaf.serial));
+  if (leaf.not_before < leaf.not_after) return {};
+  return error(Code::Invalid, "a certificate that is never valid");
+}
+
+Status validate_body(const model::AdmitCommand& body) {
+  MESH_TRY_STATUS(check_name("the node name", body.member.name));
+  MESH_TRY_STATUS(check_hash("the hash of a secret", body.secret_hash));
+  MESH_TRY_STATUS(check_hash("the hash of a key", body.member.key_hash));
+  if (body.leaf.node_id != body.member.node_id) return error(Code::Invalid, "the certificate is of another node");
+  return check_leaf_row(body.leaf);
+}
+
+Status validate_body(const model::LeafIssuedCommand& body) {
+  MESH_TRY_STATUS(check_hash("the hash of a key", body.key_hash));
+  if (!body.node_name.empty()) MESH_TRY_STATUS(check_name("the node name", body.node_name));
+  return check_leaf_row(body.leaf);
+}
+
+Status validate_body(const model::MemberRevokeCommand& body) {
+  if (!Uuid::parse(body.node_id).ok()) return error(Code::Invalid, "the node id is no UUID");
+  return {};
 }
 
 }  // namespace
@@ -145,6 +210,16 @@ Status validate(const model::Command& command) {
       return validate_body(*checked.intention_delete);
     case model::CommandKind::Init:
       return validate_body(*checked.init);
+    case model::CommandKind::JoinTokenPut:
+      return validate_body(*checked.join_token_put);
+    case model::CommandKind::JoinTokenDelete:
+      return validate_body(*checked.join_token_delete);
+    case model::CommandKind::Admit:
+      return validate_body(*checked.admit);
+    case model::CommandKind::LeafIssued:
+      return validate_body(*checked.leaf_issued);
+    case model::CommandKind::MemberRevoke:
+      return validate_body(*checked.member_revoke);
     case model::CommandKind::None:
       break;
   }

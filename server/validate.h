@@ -15,6 +15,8 @@ inline constexpr std::size_t kIdBytesMax = model::kCheckIdMax;  // of a service 
 inline constexpr std::size_t kAddressBytesMax = model::kServiceAddressMax;
 inline constexpr std::size_t kRegisterServicesMax = 4096;     // in one command
 inline constexpr std::size_t kRegisterChecksMax = 16 * 1024;  // in one command
+inline constexpr std::size_t kHashBytes = 32;                 // SHA-256
+inline constexpr std::size_t kDescriptionBytesMax = 256;      // of a token
 
 // Code::Invalid, naming the field and what is wrong with it.
 [[nodiscard]] Status validate(const model::Command& command);

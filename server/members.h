@@ -1,0 +1,29 @@
+// Who may be a member and which certificates may be signed: the rules of docs/formats/state.md ("Identity") as functions
+// of the state. The leader asks them before it proposes, so that a refusal costs no log entry; the state machine asks them
+// again when the command is applied. Pure; any thread.
+#pragma once
+
+#include "base/result.h"
+#include "base/time.h"
+#include "model/command.h"
+#include "server/state.h"
+
+namespace mesh::server {
+
+// What a wrong token is answered with, whichever part was wrong.
+[[nodiscard]] Error bad_join_token();
+
+// Errors: Denied (revoked; bad_join_token), Conflict (the node id has another key; the name is another member's).
+// The hash of the secret is compared in constant time.
+[[nodiscard]] Status check_admit(const State& state, const model::AdmitCommand& body, WallTime time);
+
+// Whether this admission repeats one that was applied: same node, key and token.
+[[nodiscard]] bool is_admitted(const State& state, const model::AdmitCommand& body);
+
+// Errors: Denied, NotFound, Conflict, Invalid, as the page says.
+[[nodiscard]] Status check_leaf(const State& state, const model::LeafIssuedCommand& body);
+
+// The part of check_leaf that needs no key: whether the node may have such a certificate at all.
+[[nodiscard]] Status check_may_have_leaf(const State& state, const model::NodeId& node_id, std::string_view service);
+
+}  // namespace mesh::server
