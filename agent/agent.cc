@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 namespace mesh::agent {
@@ -25,37 +26,59 @@ Agent::Agent(net::Loop& loop, net::RpcChannel& channel, Rng rng, const AgentOpti
                   }),
       waiter_timer_(loop, [this] { refresh(); }),
       status_timer_(loop, [this] { ask_status(); }) {
+  if (!options_.data_dir.empty()) disk_ = std::make_unique<net::BlockingWorker>(loop_.ref(), "agent-disk");
   publish();
 }
 
-Agent::~Agent() = default;
+Agent::~Agent() {
+  if (store_) store_->flush(local_);
+  if (cache_) cache_->flush();
+}
 
 Status Agent::start(const std::vector<model::ServiceDefinition>& services) {
   for (const auto& service : services)
     MESH_TRY_STATUS(local_.add_service(service, {.source = Source::File})
                         .context("while registering service '{}' of the configuration", service.name));
+  if (disk_) restore();
   local_changed();
   replica_.start();
   ask_status();
   return {};
 }
 
+// Behind the configuration, whose services win over those that were kept.
+void Agent::restore() {
+  store_ = std::make_unique<LocalStore>(loop_, *disk_, options_.data_dir, [this] { release_waiters(); });
+  cache_ = std::make_unique<CatalogCache>(
+      loop_, *disk_, CatalogCache::Options{.data_dir = options_.data_dir, .cluster_id = options_.cluster_id});
+  const WallTime now = wall_now();
+  if (const auto stored = store_->load(options_.node.id)) {
+    for (const std::string& refused : restore_local(*stored, now, local_))
+      LOG_WARN("a registration kept from the last run is no longer possible", {"what", refused});
+  }
+  if (auto cached = cache_->load()) {
+    const Duration age = std::max(Duration{}, now - cached->fresh_at);
+    LOG_INFO("starting with the catalog of the last run", {"index", cached->catalog.index()}, {"age", age});
+    replica_.restore(std::move(cached->catalog), loop_.now() - age);
+  }
+}
+
 void Agent::register_service(const AgentControl::ServiceRegistration& registration, AgentControl::Done done) {
-  changed(local_.add_service(registration.definition,
-                             {.source = Source::Api, .replace_existing_checks = registration.replace_existing_checks}),
-          std::move(done));
+  registered(local_.add_service(registration.definition, {.source = Source::Api,
+                                                          .replace_existing_checks = registration.replace_existing_checks}),
+             std::move(done));
 }
 
 void Agent::deregister_service(const std::string& service_id, AgentControl::Done done) {
-  changed(local_.remove_service(service_id), std::move(done));
+  registered(local_.remove_service(service_id), std::move(done));
 }
 
 void Agent::register_check(const model::CheckDefinition& definition, AgentControl::Done done) {
-  changed(local_.add_check(definition, Source::Api), std::move(done));
+  registered(local_.add_check(definition, Source::Api), std::move(done));
 }
 
 void Agent::deregister_check(const std::string& check_id, AgentControl::Done done) {
-  changed(local_.remove_check(check_id), std::move(done));
+  registered(local_.remove_check(check_id), std::move(done));
 }
 
 void Agent::report_check(const AgentControl::CheckReport& report, AgentControl::Done done) {
@@ -63,14 +86,19 @@ void Agent::report_check(const AgentControl::CheckReport& report, AgentControl::
   if (check != nullptr && check->definition.ttl == Duration{})
     return done(error(Code::Precondition, "check '{}' is run by the agent; only a check with a TTL takes reports",
                       report.check_id));
+  const bool turned = check != nullptr && check->row.status != report.status;
   const auto result = local_.report_check(report.check_id, report.status, report.output);
   if (!result.ok()) return done(result.error());
   checks_.ttl_reported(report.check_id);
-  changed({}, std::move(done));
+  if (turned && store_) store_->status_changed(local_);
+  changed(0, std::move(done));
 }
 
 void Agent::check_result(const std::string& check_id, model::CheckStatus status, std::string_view output) {
+  const LocalCheck* check = local_.checks().find(check_id);
+  const bool turned = check != nullptr && check->row.status != status;
   const auto result = local_.report_check(check_id, status, output);
+  if (turned && store_) store_->status_changed(local_);
   // A check that was deregistered while its last run was under way is of no interest.
   if (result.ok() && result.value()) local_state_changed();
 }
@@ -79,16 +107,22 @@ void Agent::check_expired(const model::CheckDefinition& check) {
   if (!local_.remove_service(check.service_id).ok()) return;
   LOG_WARN("service deregistered: its check has been critical for too long", {"service", check.service_id},
            {"check", check.check_id}, {"deregister_critical_service_after", check.deregister_after});
+  if (store_) store_->changed(local_);
   local_changed();
 }
 
-// After a request: an error goes back at once, success when the catalog and a view have it.
-void Agent::changed(Status status, AgentControl::Done done) {
+// After a request: an error goes back at once, success when the disk, the catalog and a view have it.
+void Agent::registered(Status status, AgentControl::Done done) {
   if (!status.ok()) return done(std::move(status));
+  if (store_) store_->changed(local_);
+  changed(store_ ? local_.revision() : 0, std::move(done));
+}
+
+void Agent::changed(std::uint64_t saved_revision, AgentControl::Done done) {
   if (waiters_.size() >= kControlWaitersMax) {
     done({});
   } else {
-    waiters_.push_back({local_.revision(), loop_.now() + kControlSyncWait, std::move(done)});
+    waiters_.push_back({local_.revision(), saved_revision, loop_.now() + kControlSyncWait, std::move(done)});
   }
   local_changed();
 }
@@ -105,6 +139,8 @@ void Agent::local_state_changed() {
 }
 
 void Agent::replica_changed() {
+  if (cache_ && replica_.ready())
+    cache_->changed(replica_.catalog(), wall_now() - (loop_.now() - replica_.fresh_at()));
   send(sync_.on_replica(loop_.now(), replica_.catalog()));
   refresh();
 }
@@ -156,7 +192,8 @@ void Agent::release_waiters() {
   const MonoTime now = loop_.now();
   std::vector<AgentControl::Done> released;
   std::erase_if(waiters_, [&](Waiter& waiter) {
-    if (waiter.revision > sync_.synced_revision() && waiter.deadline > now) return false;
+    const bool held = waiter.revision > sync_.synced_revision() || (store_ && waiter.saved_revision > store_->saved_revision());
+    if (held && waiter.deadline > now) return false;
     released.push_back(std::move(waiter.done));
     return true;
   });

@@ -1,7 +1,11 @@
 // The agent loop's part of a node: local state, its sync with the catalog, the replica, and the views that other loops
 // read. AgentHandle is how another loop changes local state.
 //
-// Thread: the agent loop. Ownership: the channel must outlive the agent. Completions: control.h.
+// With a data directory it starts from what it kept there: services registered through the API, what checks found, and
+// the last known catalog, so that it serves before and without any server.
+//
+// Thread: the agent loop, and a disk thread of its own. Ownership: the channel must outlive the agent. Destroying it
+// writes what is to be kept. Completions: control.h.
 //
 // Limits: kControlWaitersMax callers may wait for a sync; more are answered at once (their change is kept).
 #pragma once
@@ -11,14 +15,17 @@
 #include <string>
 #include <vector>
 
+#include "agent/catalog_cache.h"
 #include "agent/checks/runner.h"
 #include "agent/control.h"
 #include "agent/local_state.h"
+#include "agent/local_store.h"
 #include "agent/replica.h"
 #include "agent/server_client.h"
 #include "agent/sync.h"
 #include "agent/view.h"
 #include "base/rng.h"
+#include "net/blocking_worker.h"
 #include "net/loop.h"
 #include "net/timer.h"
 
@@ -32,6 +39,8 @@ inline constexpr Duration kStatusRetry = milliseconds(100);  // while no leader 
 struct AgentOptions {
   model::Node node;  // with id, name, address, datacenter
   std::string domain;
+  std::string data_dir = {};    // empty: nothing is kept
+  std::string cluster_id = {};  // whose catalog the data directory may hold
 };
 
 class Agent {
@@ -44,7 +53,8 @@ class Agent {
   Agent(const Agent&) = delete;
   Agent& operator=(const Agent&) = delete;
 
-  // Subscribes and registers this node with the configured services. Errors: a service that cannot be registered.
+  // Loads what was kept (blocks), subscribes and registers this node with the configured services. Errors: a service that
+  // cannot be registered.
   Status start(const std::vector<model::ServiceDefinition>& services);
 
   // The requests of control.h, on the agent loop.
@@ -55,15 +65,20 @@ class Agent {
   void report_check(const AgentControl::CheckReport& report, AgentControl::Done done);
 
   [[nodiscard]] AgentViewPtr view() const { return view_; }
+  // For others on the agent loop that write small files; null without a data directory. They must go before the agent.
+  [[nodiscard]] net::BlockingWorker* disk() { return disk_.get(); }
 
  private:
   struct Waiter {
-    std::uint64_t revision;
+    std::uint64_t revision;        // to be in the catalog
+    std::uint64_t saved_revision;  // to be on disk
     MonoTime deadline;
     AgentControl::Done done;
   };
 
-  void changed(Status status, AgentControl::Done done);
+  void restore();
+  void registered(Status status, AgentControl::Done done);
+  void changed(std::uint64_t saved_revision, AgentControl::Done done);
   void local_changed();
   void local_state_changed();
   void replica_changed();
@@ -85,6 +100,9 @@ class Agent {
   ServerClient servers_;
   Replica replica_;
   CheckRunner checks_;
+  std::unique_ptr<net::BlockingWorker> disk_;  // with store_ and cache_, from start(): only with a data directory
+  std::unique_ptr<LocalStore> store_;
+  std::unique_ptr<CatalogCache> cache_;
   std::string leader_;
   AgentViewPtr view_;
   std::deque<Waiter> waiters_;

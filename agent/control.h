@@ -2,8 +2,9 @@
 // API is tested without an agent.
 //
 // Called on the caller's loop; done fires once on that loop, never from inside the call. Success means: the change is
-// in the local state, in the catalog, and in a published view; when no server answers within kControlSyncWait, it means
-// only the first (the change is kept and synced later, as Consul's agent does). Errors as LocalState's.
+// in the local state (a registration also on disk, if the agent has a data directory), in the catalog, and in a published
+// view; when no server answers within kControlSyncWait, it means only the first (the change is synced later, as Consul's
+// agent does). Errors as LocalState's.
 #pragma once
 
 #include <string>

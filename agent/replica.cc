@@ -22,6 +22,12 @@ Replica::Replica(net::Loop& loop, net::RpcChannel& channel, Rng rng, std::string
 
 Replica::~Replica() = default;
 
+void Replica::restore(model::Catalog catalog, MonoTime fresh_at) {
+  catalog_ = std::move(catalog);
+  fresh_at_ = fresh_at;
+  ready_ = true;
+}
+
 void Replica::start() { subscribe(); }
 
 void Replica::subscribe() {

@@ -38,6 +38,8 @@ class Replica final : private net::RpcStreamObserver {
   Replica(const Replica&) = delete;
   Replica& operator=(const Replica&) = delete;
 
+  // What was known before the process began, current at fresh_at: ready() and readable at once. Before start().
+  void restore(model::Catalog catalog, MonoTime fresh_at);
   // Subscribes; once.
   void start();
 

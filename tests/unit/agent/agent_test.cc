@@ -1,5 +1,8 @@
 #include "agent/agent.h"
 
+#include "base/clock.h"
+#include "base/file.h"
+#include "tests/unit/agent/catalog_rows.h"
 #include "tests/unit/net/net_fixture.h"
 
 namespace mesh::agent {
@@ -23,18 +26,23 @@ struct SilentChannel final : net::RpcChannel {
 };
 
 struct Fixture {
-  static AgentOptions options() {
+  static AgentOptions options(std::string data_dir = {}) {
     AgentOptions options;
+    options.data_dir = std::move(data_dir);
+    options.cluster_id = "c0000000-0000-4000-8000-000000000000";
     options.node.id = model::NodeId("11111111-1111-1111-1111-111111111111");
     options.node.name = "host-a";
     options.node.datacenter = "dc1";
     return options;
   }
 
+  explicit Fixture(std::string data_dir = {}) : data_dir_(std::move(data_dir)) {}
+
+  std::string data_dir_;
   net::Loop loop{"test"};
   SilentChannel channel;
   AgentViewPtr view;
-  Agent agent{loop, channel, Rng(1), options(), [this](AgentViewPtr next) { view = std::move(next); }};
+  Agent agent{loop, channel, Rng(1), options(data_dir_), [this](AgentViewPtr next) { view = std::move(next); }};
 };
 
 model::ServiceDefinition web_with(model::CheckDefinition check) {
@@ -68,6 +76,50 @@ TEST_CASE("a service whose check has been critical for too long is deregistered"
   EXPECT_EQ(f.view->local.services().size(), 1u);
   REQUIRE(net::wait_for(f.loop, [&] { return f.view->local.services().empty(); }));
   EXPECT(f.view->local.checks().empty());
+}
+
+TEST_CASE("a service registered through the API is on disk when the call returns, and its status at the end") {
+  auto folder = TempDir::make();
+  REQUIRE(folder.ok());
+  model::CheckDefinition check;
+  check.ttl = seconds(60);
+  {
+    Fixture f(folder->path());
+    REQUIRE(f.agent.start({}).ok());
+    bool done = false;
+    f.agent.register_service({.definition = web_with(check)}, [&](Status) { done = true; });
+    REQUIRE(net::wait_for(f.loop, [&] { return done; }));
+    EXPECT(read_file(folder->file("services/local"), ByteCount{1 << 20}).ok());
+    f.agent.report_check({.check_id = "service:web", .status = model::CheckStatus::Passing, .output = "fine"}, [](Status) {});
+  }
+  Fixture next(folder->path());
+  EXPECT(next.view->local.services().empty());
+  REQUIRE(next.agent.start({}).ok());
+  EXPECT_EQ(next.view->local.services().size(), 1);
+  EXPECT_EQ(next.view->local.checks().find("service:web")->row.status, model::CheckStatus::Passing);
+  bool done = false;
+  next.agent.deregister_service("web", [&](Status status) { done = status.ok(); });
+  REQUIRE(net::wait_for(next.loop, [&] { return done; }));
+  Fixture last(folder->path());
+  REQUIRE(last.agent.start({}).ok());
+  EXPECT(last.view->local.services().empty());
+}
+
+TEST_CASE("an agent that starts without servers shows the catalog that it knew, with its age") {
+  auto folder = TempDir::make();
+  REQUIRE(folder.ok());
+  const CachedCatalog cached{.catalog = catalog_of(3, 20), .fresh_at = wall_now() - hours(3)};
+  REQUIRE(make_dirs(folder->file("cache")).ok());
+  REQUIRE(write_file_atomic(folder->file("cache/catalog"),
+                            encode_catalog_cache(cached, Fixture::options().cluster_id)).ok());
+  Fixture f(folder->path());
+  REQUIRE(f.agent.start({}).ok());
+  EXPECT(f.view->replica_ready);
+  EXPECT(!f.view->connected);
+  EXPECT_EQ(f.view->catalog.instance_count(), 3);
+  const Duration age = f.loop.now() - f.view->fresh_at;
+  EXPECT(age >= hours(3));
+  EXPECT(age < hours(3) + minutes(1));
 }
 
 }  // namespace
