@@ -30,6 +30,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/metrics.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "net/byte_stream.h"
@@ -85,8 +86,8 @@ class Http2StreamObserver {
 };
 
 // The handle of one stream. Owned by whoever answers or asks. It may outlive the session; calls then do nothing.
-// Destroying it: what was finished with end() is still sent and the rest of the peer's half ignored; else the stream is
-// reset with Cancel.
+// Destroying it: what a server has finished with end() is still sent, and the rest of the request ignored; a stream that
+// is not complete is otherwise reset with Cancel.
 class Http2Stream {
  public:
   explicit Http2Stream(std::shared_ptr<Http2StreamState> state);
@@ -143,11 +144,8 @@ struct Http2Options {
   Duration keepalive_interval = seconds(2);                // nothing received for so long: a ping
   Duration keepalive_time_max = seconds(3);                // and nothing after it: the peer is dead
   Duration idle_time_max = Duration::zero();               // without a stream; then shut_down(). Zero: no limit
-};
-
-struct Http2Counters {
-  std::uint64_t received_bytes = 0;  // of the connection, framing included
-  std::uint64_t sent_bytes = 0;
+  Counter received_bytes{};                                // of connections, framing included; default: not counted
+  Counter sent_bytes{};
 };
 
 class Http2Session {
@@ -174,7 +172,6 @@ class Http2Session {
   void close(Error why);
 
   [[nodiscard]] std::size_t streams() const;
-  [[nodiscard]] const Http2Counters& counters() const;
   [[nodiscard]] const ByteStream& stream() const;  // REQUIRES before on_closed
 
  private:

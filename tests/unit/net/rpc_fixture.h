@@ -9,6 +9,7 @@
 
 #include "base/thread.h"
 #include "net/rpc.h"
+#include "net/rpc_http2.h"
 #include "net/rpc_local.h"
 #include "tests/unit/net/net_fixture.h"
 
@@ -141,6 +142,71 @@ struct LocalTwoLoops {
     server_loop.post([this] { listener.reset(); });
   }
   ~LocalTwoLoops() {
+    server_loop.post([this] {
+      service.drop();
+      listener.reset();
+    });
+    server_loop.stop();
+    thread.join();
+  }
+};
+
+// The server's side of HTTP/2: plain TCP on loopback, whoever connects is agent node-7.
+struct Http2Server {
+  Http2Server(Loop& loop, RpcServer& server, const RpcHttp2ListenerOptions& options = {}) : rpc(loop, server, options) {
+    auto made = StreamListener::listen(loop, any_loopback_port(), {}, [this](std::unique_ptr<Stream> stream) {
+      rpc.adopt(std::move(stream), peer);
+    });
+    REQUIRE(made.ok());
+    sockets = std::move(*made);
+  }
+  RpcPeer peer{RpcPeer::Kind::Agent, "node-7"};
+  RpcHttp2Listener rpc;
+  std::unique_ptr<StreamListener> sockets;
+};
+
+inline std::unique_ptr<Stream> connect_to(Loop& loop, const Endpoint& where) {
+  std::unique_ptr<Stream> stream;
+  StreamConnect connect(loop, where, ConnectOptions{.deadline = loop.now() + kTestPatience},
+                        [&](Result<std::unique_ptr<Stream>> result) {
+                          REQUIRE(result.ok());
+                          stream = std::move(*result);
+                        });
+  REQUIRE(wait_for(loop, [&] { return stream != nullptr; }));
+  return stream;
+}
+
+struct Http2OneLoop {
+  Loop client{"both"};
+  RpcServer server;
+  TestService service{server};
+  std::unique_ptr<Http2Server> listener = std::make_unique<Http2Server>(client, server);
+  std::optional<Status> closed;
+  std::unique_ptr<RpcChannel> channel =
+      std::make_unique<RpcHttp2Channel>(connect_to(client, listener->sockets->local()), RpcHttp2ChannelOptions{},
+                                        [this](const Status& why) { closed = why; });
+
+  void on_server(UniqueFunction<void()> fn) { client.post(std::move(fn)); }
+  void end_server() { listener.reset(); }
+  ~Http2OneLoop() { service.drop(); }
+};
+
+struct Http2TwoLoops {
+  Loop client{"client"};
+  Loop server_loop{"server"};
+  RpcServer server;
+  TestService service{server};
+  std::unique_ptr<Http2Server> listener = std::make_unique<Http2Server>(server_loop, server);
+  const Endpoint where = listener->sockets->local();
+  Thread thread{"server", [this] { server_loop.run(); }};
+  std::unique_ptr<RpcChannel> channel =
+      std::make_unique<RpcHttp2Channel>(connect_to(client, where), RpcHttp2ChannelOptions{}, [](const Status&) {});
+
+  void on_server(UniqueFunction<void()> fn) { server_loop.post(std::move(fn)); }
+  void end_server() {
+    server_loop.post([this] { listener.reset(); });
+  }
+  ~Http2TwoLoops() {
     server_loop.post([this] {
       service.drop();
       listener.reset();

@@ -5,7 +5,7 @@
 
 namespace mesh::net {
 
-#define RPC_TRANSPORTS LocalOneLoop, LocalTwoLoops
+#define RPC_TRANSPORTS LocalOneLoop, LocalTwoLoops, Http2OneLoop, Http2TwoLoops
 
 DOCTEST_TEST_CASE_TEMPLATE("rpc: calls are answered, not inside the call that started them", Ends, RPC_TRANSPORTS) {
   Ends ends;
