@@ -15,6 +15,7 @@ constexpr std::string_view kMarkerMagic = "MESHSYNC";
 constexpr std::size_t kPageChecksumOffset = kLogPageBytes - 8;
 constexpr std::size_t kMarkerChecksumOffset = 24;
 constexpr std::uint8_t kRecordMark = 0xA5;
+constexpr std::size_t kHeaderChecksumOffset = 48;
 constexpr std::string_view kSegmentPrefix = "segment-";
 constexpr std::string_view kSegmentSuffix = ".log";
 constexpr std::size_t kSegmentDigits = 16;
@@ -70,6 +71,9 @@ Status check_page(ByteView page, std::string_view magic) {
                  kLogFormatVersion);
   return {};
 }
+
+// Of the header without the record's checksum, which covers the payload, too.
+std::uint64_t header_checksum(ByteView record) { return xxh3_64(record.substr(8, kHeaderChecksumOffset - 8)); }
 
 }  // namespace
 
@@ -166,12 +170,14 @@ std::uint64_t append_record(Bytes& out, const RecordHeader& header, ByteView pay
   out.push_back(static_cast<char>(header.kind));
   out.push_back(header.ends_batch ? 1 : 0);
   out.push_back(static_cast<char>(kRecordMark));
+  append_be64(out, header_checksum(ByteView(out).substr(start)));
   out.append(payload);
   const std::uint64_t checksum = xxh3_64(ByteView(out).substr(start + 8));
   Bytes checksum_bytes;
   append_be64(checksum_bytes, checksum);
   out.replace(start, 8, checksum_bytes);
   out.resize(start + record_bytes(payload.size()), '\0');
+  out.back() = static_cast<char>(kRecordMark);
   return checksum;
 }
 
@@ -197,8 +203,14 @@ std::optional<RecordHeader> peek_record(ByteView bytes) {
   return header;
 }
 
-std::optional<RecordHeader> decode_record(ByteView bytes) {
+std::optional<RecordHeader> decode_record_header(ByteView bytes) {
   const auto header = peek_record(bytes);
+  if (!header || read_be64(bytes.substr(kHeaderChecksumOffset, 8)) != header_checksum(bytes)) return std::nullopt;
+  return header;
+}
+
+std::optional<RecordHeader> decode_record(ByteView bytes) {
+  const auto header = decode_record_header(bytes);
   if (!header || bytes.size() < record_bytes(header->length)) return std::nullopt;
   const std::size_t end = kRecordHeaderBytes + header->length;
   if (xxh3_64(bytes.substr(8, end - 8)) != header->checksum && !MESH_MUTANT(ChecksumNotChecked)) return std::nullopt;

@@ -15,12 +15,14 @@
 
 namespace mesh::storage {
 
-inline constexpr std::uint32_t kLogFormatVersion = 1;
+inline constexpr std::uint32_t kLogFormatVersion = 2;
 inline constexpr std::size_t kLogPageBytes = 4096;                        // control slots, segment header
 inline constexpr std::size_t kControlFileBytes = 4 * kLogPageBytes;       // slots A B A B
 inline constexpr std::uint64_t kSegmentDataOffset = kLogPageBytes;        // first record
-inline constexpr std::size_t kRecordHeaderBytes = 48;
+inline constexpr std::size_t kRecordHeaderBytes = 56;
+inline constexpr std::size_t kRecordEndBytes = 1;                        // behind payload and padding: a byte that is not zero
 inline constexpr std::size_t kRecordAlignment = 8;
+inline constexpr std::size_t kDiskSectorBytes = 512;                      // what a power cut leaves old or new as a whole
 inline constexpr std::size_t kRecordPayloadBytesMax = 16u << 20;          // a longer length field is not a record
 
 inline constexpr std::uint64_t kLogNumberMax = 1ull << 62;                // of batches, indexes, terms: leaves room to count on
@@ -78,7 +80,7 @@ struct RecordHeader {
 
 // Bytes that a record takes in the file.
 [[nodiscard]] constexpr std::uint64_t record_bytes(std::uint64_t payload_length) {
-  return (kRecordHeaderBytes + payload_length + kRecordAlignment - 1) / kRecordAlignment * kRecordAlignment;
+  return (kRecordHeaderBytes + payload_length + kRecordEndBytes + kRecordAlignment - 1) / kRecordAlignment * kRecordAlignment;
 }
 
 // Whole pages.
@@ -98,9 +100,11 @@ struct RecordHeader {
 // REQUIRES payload.size() <= kRecordPayloadBytesMax.
 std::uint64_t append_record(Bytes& out, const RecordHeader& header, ByteView payload);
 
-// The header, if bytes begin with 48 bytes that look like one; its checksum is not verified.
+// The header, if bytes begin with 56 bytes that look like one; no checksum is verified.
 [[nodiscard]] std::optional<RecordHeader> peek_record(ByteView bytes);
-// The header, if bytes begin with a whole record whose own checksum is right; payload: bytes.substr(48, length).
+// The header, if bytes begin with one whose own checksum is right: what it says of the record's length can be relied on.
+[[nodiscard]] std::optional<RecordHeader> decode_record_header(ByteView bytes);
+// The header, if bytes begin with a whole record whose checksums are right; payload: bytes.substr(56, length).
 [[nodiscard]] std::optional<RecordHeader> decode_record(ByteView bytes);
 
 // "segment-0000000000000007.log" for 7, and back (nullopt: another file's name).

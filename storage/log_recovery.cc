@@ -29,6 +29,17 @@ void collect_evidence(ByteView bytes, std::uint64_t above, Evidence& evidence) {
   }
 }
 
+// Of the sectors that hold [offset, offset + length), one shows nothing but zeros behind `start`, where the write began.
+bool sector_lacks(ByteView content, std::size_t start, std::size_t offset, std::size_t length) {
+  const std::size_t end = std::min(content.size(), offset + length);
+  for (std::size_t sector = offset / kDiskSectorBytes * kDiskSectorBytes; sector < end; sector += kDiskSectorBytes) {
+    const std::size_t from = std::max(sector, start);
+    const ByteView part = content.substr(from, sector + kDiskSectorBytes - from);
+    if (part.find_first_not_of('\0') == ByteView::npos) return true;
+  }
+  return false;
+}
+
 struct OpenSegment {
   std::uint64_t number = 0;
   std::string path;
@@ -71,6 +82,7 @@ class LogScanner {
   void accept(const Batch& batch, ByteView content, SegmentContent& out);
   void truncate(const RecordHeader& record, SegmentContent& current);
   Status judge(std::size_t at, ByteView content, const SegmentContent& read);
+  bool may_be_torn(ByteView content, std::size_t offset) const;
   Status declare_damage(std::size_t at, std::uint64_t offset, Evidence evidence);
 
   Disk& disk_;
@@ -215,11 +227,31 @@ Status LogScanner::judge(std::size_t at, ByteView content, const SegmentContent&
   collect_evidence(rest, bad_batch, evidence);
   const bool later_segment = at + 1 < segments_.size();
   const bool marked = marker_ && marker_->batch >= bad_batch;
+  const std::size_t last_used = rest.find_last_not_of('\0');
+  const bool no_torn_write = last_used != ByteView::npos && !may_be_torn(content, static_cast<std::size_t>(read.data_end));
+  if (no_torn_write) evidence.consider(bad_batch, scan_.end.last.index + 1);
   if (later_segment || marked || evidence.batch > 0) return declare_damage(at, read.data_end, evidence);
 
-  const std::size_t last_used = rest.find_last_not_of('\0');
   if (last_used != ByteView::npos) scan_.torn = TornTail{segments_[at].number, read.data_end, last_used + 1};
   return {};
+}
+
+// A power cut leaves each sector of the write as it was before (zeros) or as written; a torn write lacks at least one.
+// False: no sector of the batch at `offset` is missing as far as its headers tell, and yet it is not whole.
+bool LogScanner::may_be_torn(ByteView content, std::size_t offset) const {
+  const std::size_t start = offset;
+  LogEnd end = scan_.end;
+  for (;;) {
+    if (sector_lacks(content, start, offset, kRecordHeaderBytes)) return true;
+    const auto header = decode_record_header(content.substr(std::min(offset, content.size())));
+    if (!header || header->batch != scan_.end.batch + 1 || !record_continues(*header, end)) return false;
+    const auto length = static_cast<std::size_t>(record_bytes(header->length));
+    if (sector_lacks(content, start, offset, length)) return true;
+    if (header->ends_batch || !decode_record(content.substr(offset))) return false;
+    offset += length;
+    end.checksum = header->checksum;
+    end.last = {header->index, header->term};
+  }
 }
 
 Status LogScanner::declare_damage(std::size_t at, std::uint64_t offset, Evidence evidence) {

@@ -29,6 +29,7 @@ void seal_records(Bytes& content, std::uint64_t previous) {
     const auto record = peek_record(ByteView(content).substr(at));
     if (!record || record_bytes(record->length) > content.size() - at) return;
     put_be64(content, at + 8, previous);
+    put_be64(content, at + 48, xxh3_64(ByteView(content).substr(at + 8, 40)));
     previous = xxh3_64(ByteView(content).substr(at + 8, kRecordHeaderBytes - 8 + record->length));
     put_be64(content, at, previous);
     at += static_cast<std::size_t>(record_bytes(record->length));

@@ -57,8 +57,7 @@ void FaultInjector::crash_one(HostId host, bool power_lost) {
   if (!target_.up(host)) return;
   TRACE(queue_, "fault: {} {}", power_lost ? "power lost at" : "crash", host);
   target_.crash(host, power_lost);
-  // Damage of the last batch in the moment of a power cut cannot be told from a torn write.
-  if (!power_lost && rng_.chance_ppm(profile_.rot_ppm)) target_.rot(host);
+  if (rng_.chance_ppm(profile_.rot_ppm)) target_.rot(host);
   queue_.after(rng_.between(Duration(0), profile_.down_max), [this, host] {
     if (!target_.up(host)) target_.start(host);
   });

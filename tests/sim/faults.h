@@ -23,7 +23,7 @@ class FaultTarget {
   virtual void jump_clock(HostId host, Duration forward) = 0;
   virtual void fill_disk(HostId host, bool full) = 0;
   virtual void break_next_sync(HostId host) = 0;
-  virtual void rot(HostId host) = 0;                            // REQUIRES !up(host); spares it if another one is damaged
+  virtual void rot(HostId host) = 0;                            // REQUIRES !up(host); spares it if too many are damaged
   virtual void change_members() = 0;
   virtual void transfer_leadership() = 0;
   [[nodiscard]] virtual HostId likely_leader() const = 0;       // a favourite victim

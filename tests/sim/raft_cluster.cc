@@ -1,5 +1,6 @@
 #include "tests/sim/raft_cluster.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "tests/sim/outcome.h"
@@ -181,13 +182,11 @@ HostId RaftCluster::likely_leader() const {
   return best;
 }
 
-// One damaged server at a time, in clusters that can lose one: the promise is for a minority.
+// The promise is for less than half of the voters at a time: the others are a quorum, and all of them are needed.
 void RaftCluster::rot(HostId host) {
-  if (profile_.servers < 3) return;
-  for (const auto& server : servers_) {
-    if (server->rotten()) return;
-  }
-  servers_[host]->rot();
+  const auto rotten = std::count_if(servers_.begin(), servers_.end(), [](const auto& server) { return server->rotten(); });
+  const bool minority = static_cast<HostId>(rotten) + 1 <= (profile_.servers - 1) / 2;
+  if (!servers_[host]->rotten() && minority) servers_[host]->rot();
 }
 
 // Tends to the number of voters that the run began with; which servers they are wanders.

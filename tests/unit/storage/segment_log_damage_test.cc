@@ -138,21 +138,59 @@ TEST_CASE("a bad record with durable ones behind it is damage from its batch on"
   check_repairable(disk, *recovered);
 }
 
-TEST_CASE("the last batch is damage if the marker proves that it had been durable, else a torn tail") {
-  for (const bool marker_kept : {true, false}) {
-    CAPTURE(marker_kept);
-    Written written = write_appends(5);
-    if (!marker_kept) written.files["/data/log/synced"] = Bytes(kLogPageBytes, '\0');
+TEST_CASE("a flipped bit in the last batch is damage, because no torn write looks like it") {
+  Written written = write_appends(5);
+  written.files["/data/log/synced"] = Bytes(kLogPageBytes, '\0');
+  const Bytes& content = written.files.at(segment_path(1));
+  const std::size_t begin = content.find("entry 13 ") - kRecordHeaderBytes;
+  const std::size_t end = content.find_last_not_of('\0') + 1;
+  for (std::size_t byte = begin; byte < end; ++byte) {
+    CAPTURE(byte - begin);
     sim::SimDisk disk{Rng(1)};
     load(disk, written.files);
-    disk.flip_bit(segment_path(1), (written.files.at(segment_path(1)).find("entry 14 ") + 20) * 8);
+    disk.flip_bit(segment_path(1), byte * 8 + byte % 8);
     SegmentLog log(disk, test_options());
     auto recovered = log.open();
     REQUIRE(recovered.ok());
+    EXPECT_FALSE(log.report().torn.has_value());
+    if (!recovered->damaged) {  // padding alone
+      EXPECT_EQ(recovered->entries.size(), 15);
+      continue;
+    }
     EXPECT_EQ(recovered->entries.size(), 12);
-    EXPECT_EQ(recovered->damaged, marker_kept);
-    EXPECT_EQ(log.report().torn.has_value(), !marker_kept);
-    EXPECT_EQ(log.report().damage.has_value(), marker_kept);
+    EXPECT_EQ(log.report().damage->from.value(), 13);
+    if (byte % 16 == 0) check_repairable(disk, *recovered);
+  }
+}
+
+// A payload that spans sectors; one of them never arrived.
+TEST_CASE("a last batch that lacks a sector is a torn tail, unless the marker proves that it had been durable") {
+  for (const bool marker_kept : {true, false}) {
+    for (const std::size_t lost : {0, 1, 2, 3, 4}) {
+      CAPTURE(marker_kept);
+      CAPTURE(lost);
+      Written written = write_log(1, 2, [](const LogModel& m, std::uint64_t n) {
+        raft::PersistBatch batch = append_batch(m, n, 1);
+        batch.entries.front().payload = Bytes(1900, 'x');
+        return batch;
+      });
+      if (!marker_kept) written.files["/data/log/synced"] = Bytes(kLogPageBytes, '\0');
+      Bytes& content = written.files.at(segment_path(1));
+      const std::size_t begin = static_cast<std::size_t>(kSegmentDataOffset + record_bytes(1900));
+      const std::size_t first = begin / kDiskSectorBytes * kDiskSectorBytes;
+      const std::size_t from = std::max(begin, first + lost * kDiskSectorBytes);
+      const std::size_t to = first + (lost + 1) * kDiskSectorBytes;
+      REQUIRE(content.find_last_not_of('\0') >= from);
+      std::fill(content.begin() + static_cast<std::ptrdiff_t>(from), content.begin() + static_cast<std::ptrdiff_t>(to), '\0');
+      sim::SimDisk disk{Rng(1)};
+      load(disk, written.files);
+      SegmentLog log(disk, test_options());
+      auto recovered = log.open();
+      REQUIRE(recovered.ok());
+      EXPECT_EQ(recovered->entries.size(), 1);
+      EXPECT_EQ(recovered->damaged, marker_kept);
+      EXPECT_EQ(log.report().torn.has_value(), !marker_kept);
+    }
   }
 }
 
@@ -282,10 +320,10 @@ TEST_CASE("a log that is not ours, not whole or too new is refused with file and
   {
     Files files = written.files;
     for (std::size_t page = 0; page < kControlFileBytes; page += kLogPageBytes)
-      set_version(files["/data/log/control"], page, 2);
+      set_version(files["/data/log/control"], page, kLogFormatVersion + 1);
     const Error e = open_error(files);
     EXPECT_EQ(e.code, Code::Unsupported);
-    EXPECT(says(e, "format version 2"));
+    EXPECT(says(e, "format version 3"));
   }
   {
     Files files = written.files;
