@@ -276,12 +276,20 @@ void Stream::shutdown_write() {
 }
 
 void Stream::start_shutdown() {
-  // The peer may have gone already; the reader learns that.
   block_->shutdown_request.data = block_;
-  uv_shutdown(&block_->shutdown_request, &block_->uv.stream, [](uv_shutdown_t* request, int status) {
-    Stream* owner = static_cast<Block*>(request->data)->owner;
-    if (owner != nullptr && status == 0 && owner->observer_ != nullptr) owner->observer_->on_write_closed();
+  const int code = uv_shutdown(&block_->shutdown_request, &block_->uv.stream, [](uv_shutdown_t* request, int status) {
+    if (Stream* owner = static_cast<Block*>(request->data)->owner; owner != nullptr) owner->on_shut_down(status);
   });
+  if (code != 0 && ended_) fail_later(socket_error("shutdown", -code));
+}
+
+// The peer may have gone already. A reader learns that by itself; nobody reads after the end, so that is told here.
+void Stream::on_shut_down(int status) {
+  if (failed_ || observer_ == nullptr) return;
+  if (status == 0) return observer_->on_write_closed();
+  if (!ended_) return;
+  reset_by_peer_ = status == UV_ENOTCONN || status == UV_ECONNRESET || status == UV_EPIPE;
+  fail_now(socket_error("shutdown", -status));
 }
 
 // ---- failing ----

@@ -89,6 +89,7 @@ class Stream final : public ByteStream {
   void on_submitted(int status);
   void check_stall();
   void start_shutdown();
+  void on_shut_down(int status);
   void write_failed(int uv_code);
   void fail_later(Error failure);
   void fail_now(const Error& failure);

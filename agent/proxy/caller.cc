@@ -1,5 +1,7 @@
 #include "agent/proxy/caller.h"
 
+#include <algorithm>
+
 #include "net/tcp.h"
 
 namespace mesh::proxy {
@@ -19,6 +21,11 @@ std::string caller_of(const ProxySnapshot& snapshot, const CallerFacts& facts) {
     }
   }
   return service != nullptr ? *service : model::node_source(snapshot.node_name);
+}
+
+bool is_guarded(const ProxySnapshot& snapshot, const std::string& service) {
+  return std::any_of(snapshot.processes->begin(), snapshot.processes->end(),
+                     [&](const ProcessRule& rule) { return rule.service == service; });
 }
 
 }  // namespace mesh::proxy

@@ -40,4 +40,8 @@ class SocketCallerProof final : public CallerProof {
 // "web" if exactly one service's rules match, else "node/NAME" of this node. Pure.
 [[nodiscard]] std::string caller_of(const ProxySnapshot& snapshot, const CallerFacts& facts);
 
+// Some rule says who may act as the service. Without one no process can prove to be it, and a listener that is meant for the
+// service serves everybody, with the identity that they do prove.
+[[nodiscard]] bool is_guarded(const ProxySnapshot& snapshot, const std::string& service);
+
 }  // namespace mesh::proxy

@@ -1,0 +1,57 @@
+#include "agent/proxy/peer.h"
+
+#include "model/spiffe.h"
+
+namespace mesh::proxy {
+
+namespace {
+
+using model::SpiffeId;
+
+// A SPIFFE certificate has exactly one URI (SPIFFE X.509-SVID, section 2).
+Result<SpiffeId> identity_in(std::span<const std::string> uris, const Domain& domain) {
+  if (uris.size() != 1) return error(Code::Unauthenticated, "a certificate with {} URIs, one is expected", uris.size());
+  auto id = SpiffeId::parse(uris[0]);
+  if (!id.ok()) return error(Code::Unauthenticated, "{}", id.error().message);
+  if (id->trust_domain != domain.trust_domain)
+    return error(Code::Unauthenticated, "{} is not of the trust domain {}", uris[0], domain.trust_domain);
+  if (id->datacenter != model::fold_name(domain.datacenter))
+    return error(Code::Unauthenticated, "{} is not of the datacenter {}", uris[0], domain.datacenter);
+  return id;
+}
+
+Result<SpiffeId> caller_in(std::span<const std::string> uris, const Domain& domain) {
+  MESH_TRY(id, identity_in(uris, domain));
+  if (id.kind == SpiffeId::Kind::Server)
+    return error(Code::Unauthenticated, "{} is a server's, which calls no service", uris[0]);
+  return id;
+}
+
+}  // namespace
+
+Status check_caller(std::span<const std::string> uris, const Domain& domain) {
+  const auto id = caller_in(uris, domain);
+  return id.ok() ? Status{} : Status{id.error()};
+}
+
+Status check_called(std::span<const std::string> uris, const Domain& domain, const std::string& service) {
+  MESH_TRY(id, identity_in(uris, domain));
+  if (id.kind == SpiffeId::Kind::Service && id.name == service) return {};
+  return error(Code::Unauthenticated, "{} is not the service {}", uris[0], service);
+}
+
+Result<std::string> source_of(std::span<const std::string> uris, const ProxySnapshot& snapshot) {
+  MESH_TRY(id, caller_in(uris, Domain{snapshot.trust_domain, snapshot.datacenter}));
+  if (id.kind == SpiffeId::Kind::Service) return id.name;
+  const auto name = snapshot.node_names->find(id.name);
+  return model::node_source(name != snapshot.node_names->end() ? name->second : id.name);
+}
+
+Result<std::string> service_of(const std::string& server_name, const Domain& domain) {
+  MESH_TRY(sni, model::parse_sni(server_name));
+  if (sni.trust_domain != domain.trust_domain || sni.datacenter != model::fold_name(domain.datacenter))
+    return error(Code::NotFound, "{} is not of {} in {}", server_name, domain.trust_domain, domain.datacenter);
+  return sni.service;
+}
+
+}  // namespace mesh::proxy

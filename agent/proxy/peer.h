@@ -1,0 +1,30 @@
+// What the certificate of another agent must say, and what it then proves. Pure; any thread (the handshake pool's too).
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "agent/proxy/snapshot.h"
+#include "base/result.h"
+
+namespace mesh::proxy {
+
+// What both sides of a connection between hosts must belong to.
+struct Domain {
+  std::string trust_domain;
+  std::string datacenter;
+};
+
+// The certificate with these URIs may call in this domain: a service or an agent. Errors: Unauthenticated.
+[[nodiscard]] Status check_caller(std::span<const std::string> uris, const Domain& domain);
+// The certificate belongs to the service that is called. Errors: Unauthenticated.
+[[nodiscard]] Status check_called(std::span<const std::string> uris, const Domain& domain, const std::string& service);
+
+// Who calls, as model/authorize.h names sources: "web", "node/host-a". An agent whose node the catalog does not know (yet)
+// is named by its node id, so only rules for every source or the default can match. Errors: as check_caller.
+[[nodiscard]] Result<std::string> source_of(std::span<const std::string> uris, const ProxySnapshot& snapshot);
+
+// The service that a server name asks for. Errors: Invalid (not of that form), NotFound (another domain or datacenter).
+[[nodiscard]] Result<std::string> service_of(const std::string& server_name, const Domain& domain);
+
+}  // namespace mesh::proxy

@@ -1,0 +1,76 @@
+#include "agent/proxy/peer.h"
+
+#include "agent/proxy/caller.h"
+#include "model/spiffe.h"
+#include "tests/test.h"
+
+namespace mesh::proxy {
+
+namespace {
+
+const std::string kDomain = "5ad1e7c2-6a1c-4c0e-9a3e-0d6f0f1f8a01.mesh";
+const std::string kNode = "0c7a7b52-9f2f-4b6e-8f10-3f6f58b5a0c1";
+const Domain kHere{kDomain, "dc1"};
+
+std::vector<std::string> uri(model::SpiffeId::Kind kind, std::string name, std::string domain = kDomain,
+                             std::string dc = "dc1") {
+  return {model::SpiffeId{kind, std::move(domain), std::move(dc), std::move(name)}.uri()};
+}
+
+using Kind = model::SpiffeId::Kind;
+
+}  // namespace
+
+TEST_CASE("only a service or an agent of the same trust domain and datacenter may call") {
+  EXPECT(check_caller(uri(Kind::Service, "web"), kHere).ok());
+  EXPECT(check_caller(uri(Kind::Agent, kNode), kHere).ok());
+  EXPECT_EQ(check_caller(uri(Kind::Server, kNode), kHere).error().code, Code::Unauthenticated);
+  EXPECT_EQ(check_caller(uri(Kind::Service, "web", "5ad1e7c2-6a1c-4c0e-9a3e-0d6f0f1f8a02.mesh"), kHere).error().code,
+            Code::Unauthenticated);
+  EXPECT_EQ(check_caller(uri(Kind::Service, "web", kDomain, "dc2"), kHere).error().code, Code::Unauthenticated);
+  EXPECT_FALSE(check_caller({}, kHere).ok());
+  const std::vector<std::string> two = {uri(Kind::Service, "web")[0], uri(Kind::Service, "db")[0]};
+  EXPECT_FALSE(check_caller(two, kHere).ok());
+  const std::vector<std::string> other = {"https://web"};
+  EXPECT_FALSE(check_caller(other, kHere).ok());
+}
+
+TEST_CASE("the called side must show the certificate of the service that is called") {
+  EXPECT(check_called(uri(Kind::Service, "db"), kHere, "db").ok());
+  EXPECT_FALSE(check_called(uri(Kind::Service, "web"), kHere, "db").ok());
+  EXPECT_FALSE(check_called(uri(Kind::Agent, kNode), kHere, "db").ok());
+  EXPECT_FALSE(check_called(uri(Kind::Service, "db", kDomain, "dc2"), kHere, "db").ok());
+}
+
+TEST_CASE("a caller is named as intentions name it") {
+  ProxySnapshot snapshot;
+  snapshot.trust_domain = kDomain;
+  snapshot.datacenter = "dc1";
+  snapshot.node_names = std::make_shared<const NodeNames>(NodeNames{{kNode, "host-a"}});
+  EXPECT_EQ(*source_of(uri(Kind::Service, "web"), snapshot), "web");
+  EXPECT_EQ(*source_of(uri(Kind::Agent, kNode), snapshot), "node/host-a");
+  const std::string unknown = "0c7a7b52-9f2f-4b6e-8f10-3f6f58b5a0c2";
+  EXPECT_EQ(*source_of(uri(Kind::Agent, unknown), snapshot), "node/" + unknown);
+}
+
+TEST_CASE("a server name gives the service, if it is of this domain and datacenter") {
+  EXPECT_EQ(*service_of(model::service_sni("db", "dc1", kDomain), kHere), "db");
+  EXPECT_EQ(service_of(model::service_sni("db", "dc2", kDomain), kHere).error().code, Code::NotFound);
+  EXPECT_FALSE(service_of("db", kHere).ok());
+  EXPECT_FALSE(service_of("", kHere).ok());
+}
+
+TEST_CASE("a local caller is the one service whose rules name its user, else the node") {
+  ProxySnapshot snapshot;
+  snapshot.node_name = "host-a";
+  snapshot.processes = std::make_shared<const std::vector<ProcessRule>>(
+      std::vector<ProcessRule>{{1000, "web"}, {1000, "web"}, {1001, "web"}, {1001, "db"}});
+  EXPECT_EQ(caller_of(snapshot, {.uid = 1000}), "web");
+  EXPECT_EQ(caller_of(snapshot, {.uid = 1001}), "node/host-a");
+  EXPECT_EQ(caller_of(snapshot, {.uid = 1002}), "node/host-a");
+  EXPECT_EQ(caller_of(snapshot, {}), "node/host-a");
+  EXPECT(is_guarded(snapshot, "db"));
+  EXPECT_FALSE(is_guarded(snapshot, "cache"));
+}
+
+}  // namespace mesh::proxy
