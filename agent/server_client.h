@@ -48,6 +48,7 @@ class ServerClient {
   void barrier(model::ReadMode mode, MonoTime deadline, Done<std::uint64_t> done);
 
   void kv_read(model::KvReadRequest request, MonoTime deadline, Done<model::KvReadResponse> done);
+  void sign(model::SignRequest request, MonoTime deadline, Done<model::SignResponse> done);
   void status(MonoTime deadline, Done<model::StatusResponse> done);
 
   [[nodiscard]] std::size_t calls() const { return operations_.size(); }

@@ -16,7 +16,7 @@ CORES = [
     # The log runs in the simulator on a simulated disk: it reaches the real one through storage/disk.h only.
     "storage/log_*", "storage/segment_*", "storage/hard_state*", "storage/base_format*",
     "server/apply*", "server/state*", "server/kv_table*", "server/transaction*",
-    "agent/local_state*", "agent/record_file*", "agent/sync*", "agent/checks/status*", "agent/checks/target*",
+    "agent/identity/renewal*", "agent/local_state*", "agent/record_file*", "agent/sync*", "agent/checks/status*", "agent/checks/target*",
     "agent/dns/answer*", "agent/dns/locate*", "agent/dns/message*", "agent/dns/name*", "agent/dns/resolve*",
     "agent/dns/writer*", "agent/dns/*zone*",
     "agent/proxy/balance*", "agent/proxy/retry*", "agent/proxy/breaker*", "agent/proxy/route*", "agent/proxy/authorize*",

@@ -137,7 +137,7 @@ TEST_CASE("a folder that cannot be written is counted and tried again") {
   REQUIRE(net::wait_for(rig.loop, [&] { return rig.open()->load().has_value(); }));
 }
 
-// Figures for the header of catalog_cache.h; shown with --success.
+// Times are shown with --success.
 TEST_CASE("a catalog of 5,000 instances is made and read in bounded time and size") {
   const CachedCatalog cached{.catalog = catalog_of(5000, 9), .fresh_at = kThen};
   const MonoTime start = mono_now();

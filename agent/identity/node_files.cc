@@ -1,0 +1,190 @@
+#include "agent/identity/node_files.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+
+#include "base/check.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/message_json.h"
+#include "base/uuid.h"
+#include "model/names.h"
+
+namespace mesh::agent {
+
+MESH_MESSAGE_TABLE(NodeRecord, MESH_NODE_RECORD_FIELDS)
+
+namespace {
+
+constexpr mode_t kPrivateMode = 0600;
+constexpr mode_t kPublicMode = 0640;
+
+Result<bool> exists(const std::string& path) {
+  struct stat found {};
+  if (::lstat(path.c_str(), &found) == 0) return true;
+  if (errno == ENOENT) return false;
+  return io_error("look at " + path, errno);
+}
+
+// Whoever may write to the directory can put another node's files there.
+Status check_folder(const std::string& path) {
+  struct stat found {};
+  if (::stat(path.c_str(), &found) != 0) return io_error("look at " + path, errno);
+  if ((found.st_mode & 0002) == 0) return {};
+  return error(Code::Precondition, "everybody may write to {}; run 'chmod o-w {}'", path, path);
+}
+
+Result<std::string> read_public(const std::string& path) {
+  return read_file(path, ByteCount{kIdentityFileBytesMax});
+}
+
+Status check_record(const NodeRecord& record, const std::string& path) {
+  if (record.version != kNodeRecordVersion)
+    return error(Code::Unsupported, "{} has layout {}; this release knows {}", path, record.version, kNodeRecordVersion);
+  const bool whole = Uuid::parse(record.node_id).ok() && Uuid::parse(record.cluster_id).ok() &&
+                     model::is_dns_label(record.datacenter) && !record.domain.empty();
+  if (whole) return {};
+  return error(Code::Corrupt, "{} names no node and cluster; restore it, or run 'meshctl leave --force' and join again", path);
+}
+
+// The certificate says that it is this node's in this cluster.
+Status check_certificate(const net::CertificateInfo& leaf, const NodeRecord& record, const std::string& path) {
+  const std::string wanted = node_spiffe_id(record).uri();
+  if (leaf.uris.size() == 1 && leaf.uris[0] == wanted) return {};
+  return error(Code::Corrupt, "{} is the certificate of '{}', this node is '{}'; restore the files of one node, or leave and join again",
+               path, leaf.uris.empty() ? std::string() : leaf.uris[0], wanted);
+}
+
+std::string pem_of(const std::vector<model::CaRoot>& roots) {
+  std::string pem;
+  for (const model::CaRoot& root : roots) {
+    pem += root.certificate;
+    if (!pem.ends_with('\n')) pem += '\n';
+  }
+  return pem;
+}
+
+}  // namespace
+
+std::string trust_domain_of(const NodeRecord& record) { return model::trust_domain(record.cluster_id, record.domain); }
+
+model::SpiffeId node_spiffe_id(const NodeRecord& record) {
+  model::SpiffeId id;
+  id.kind = record.kind == model::JoinKind::Server ? model::SpiffeId::Kind::Server : model::SpiffeId::Kind::Agent;
+  id.trust_domain = trust_domain_of(record);
+  id.datacenter = record.datacenter;
+  id.name = record.node_id;
+  return id;
+}
+
+Status check_private(const std::string& path) {
+  struct stat found {};
+  if (::stat(path.c_str(), &found) != 0) return io_error("look at " + path, errno);
+  if ((found.st_mode & 0077) != 0)
+    return error(Code::Precondition, "{} may be read by others (mode {:04o}); run 'chmod 600 {}'", path,
+                 found.st_mode & 07777, path);
+  if (found.st_uid != ::geteuid() && found.st_uid != 0 && ::geteuid() != 0)
+    return error(Code::Precondition, "{} belongs to user {}, the agent runs as user {}; run 'chown {} {}'", path,
+                 found.st_uid, ::geteuid(), ::geteuid(), path);
+  return {};
+}
+
+Result<std::string> read_private(const std::string& path) {
+  MESH_TRY(there, exists(path));
+  if (!there) return error(Code::NotFound, "there is no {}", path);
+  MESH_TRY_STATUS(check_private(path));
+  return read_file(path, ByteCount{kIdentityFileBytesMax});
+}
+
+std::string NodeFiles::service_path(std::string_view service) const {
+  CHECK(model::is_dns_label(service), "a certificate file for '{}'", service);
+  return service_folder() + "/" + model::fold_name(service) + ".pem";
+}
+
+Result<JoinState> NodeFiles::state() const {
+  MESH_TRY(record, exists(record_path()));
+  if (!record) return JoinState::None;
+  MESH_TRY(certificate, exists(certificate_path()));
+  return certificate ? JoinState::Joined : JoinState::Begun;
+}
+
+Result<NodeRecord> NodeFiles::read_record() const {
+  const auto text = read_public(record_path());
+  if (!text.ok() && text.error().code == Code::NotFound)
+    return error(Code::Precondition, "{} is not joined to a cluster; run 'meshctl join'", data_dir_);
+  if (!text.ok()) return text.error();
+  MESH_TRY(json, parse_json(*text).context("while reading {}", record_path()));
+  MESH_TRY(record, from_json<NodeRecord>(json).context("while reading {}", record_path()));
+  MESH_TRY_STATUS(check_record(record, record_path()));
+  return record;
+}
+
+Result<std::string> NodeFiles::read_key() const {
+  auto key = read_private(key_path());
+  if (!key.ok() && key.error().code == Code::NotFound)
+    return error(Code::Corrupt, "{} is gone; restore it, or run 'meshctl leave --force' and join again", key_path());
+  return key;
+}
+
+Result<NodeIdentity> NodeFiles::read() const {
+  MESH_TRY_STATUS(check_folder(data_dir_));
+  NodeIdentity node;
+  MESH_TRY(record, read_record());
+  MESH_TRY(joined, state());
+  if (joined != JoinState::Joined)
+    return error(Code::Precondition, "{}: the join to cluster {} was not finished; run 'meshctl join' again", data_dir_,
+                 record.cluster_id);
+  MESH_TRY(key, read_key());
+  MESH_TRY(chain, read_public(certificate_path()));
+  MESH_TRY(roots, read_public(roots_path()));
+  MESH_TRY(identity, net::TlsIdentity::from_pem(chain, key)
+                         .context("while reading {} and {}", certificate_path(), key_path()));
+  MESH_TRY(trust, net::TrustBundle::from_pem({roots}).context("while reading {}", roots_path()));
+  MESH_TRY_STATUS(check_certificate(identity->leaf(), record, certificate_path()));
+  node.record = std::move(record);
+  node.key_pem = std::move(key);
+  node.identity = std::move(identity);
+  node.trust = std::move(trust);
+  return node;
+}
+
+Status NodeFiles::begin(const NodeRecord& record, const std::string& key_pem) const {
+  MESH_TRY_STATUS(make_dirs(data_dir_));
+  MESH_TRY_STATUS(check_folder(data_dir_));
+  MESH_TRY_STATUS(write_file_atomic(key_path(), key_pem, {.mode = kPrivateMode}));
+  return write_record(record);
+}
+
+Status NodeFiles::finish(const NodeRecord& record, const std::string& chain_pem,
+                         const std::vector<model::CaRoot>& roots) const {
+  MESH_TRY_STATUS(write_roots(roots));
+  MESH_TRY_STATUS(write_record(record));
+  return write_certificate(chain_pem);
+}
+
+Status NodeFiles::write_record(const NodeRecord& record) const {
+  return write_file_atomic(record_path(), to_json(record) + "\n", {.mode = kPublicMode});
+}
+
+Status NodeFiles::write_certificate(const std::string& chain_pem) const {
+  return write_file_atomic(certificate_path(), chain_pem, {.mode = kPublicMode});
+}
+
+Status NodeFiles::write_roots(const std::vector<model::CaRoot>& roots) const {
+  return write_file_atomic(roots_path(), pem_of(roots), {.mode = kPublicMode});
+}
+
+Status NodeFiles::remove_all() const {
+  const std::array paths{certificate_path(), service_folder(), data_dir_ + "/cache", data_dir_ + "/services",
+                         roots_path(), key_path(), record_path()};
+  for (const std::string& path : paths) {
+    MESH_TRY_STATUS(remove_tree(path));
+    MESH_TRY_STATUS(remove_tree(path + ".tmp"));
+  }
+  return sync_dir(data_dir_);
+}
+
+}  // namespace mesh::agent
