@@ -158,10 +158,10 @@ void ClientEnd::on_headers(Http2Headers headers, Headers kind) {
   const std::string_view text = headers.get(":status").value_or("");
   int status = 0;
   std::from_chars(text.data(), text.data() + text.size(), status);
-  if (status != 200) outcome_ = error(code_of_http_status(status), "the server answers with HTTP status {}", status);
-  else if (!is_grpc_content_type(headers.get("content-type").value_or("")))
-    outcome_ = error(Code::Internal, "the server's answer is not gRPC");
-  if (outcome_) stop_reading();
+  if (status != 200)
+    return ended(error(code_of_http_status(status), "the server answers with HTTP status {}", status));
+  if (!is_grpc_content_type(headers.get("content-type").value_or("")))
+    return ended(error(Code::Internal, "the server's answer is not gRPC"));
 }
 
 class Http2Call final : public RpcCall, public ClientEnd {

@@ -262,6 +262,7 @@ bool Http2Core::afford_frame() {
 void Http2Core::earn_frames(double count) { tokens = std::min(tokens + count, kEmptyFramesBurst); }
 
 void Http2Core::on_timer() {
+  const auto keep = shared_from_this();
   const MonoTime now = loop.now();
   if (now >= linger_deadline) return finish({});
   if (now >= drain_deadline) return finish(error(Code::Unavailable, "the connection was being closed and its time is over"));
