@@ -85,7 +85,7 @@ struct RpcRedialChannel::Core {
   void closed(Link* link, const Status& why);
   void going_away(Link* link);
   void drain(std::unique_ptr<Link> link);
-  void set_disconnected(std::string reason);
+  void lost_server(const Endpoint& server, const Error& why, bool stable);
   void tell();
   [[nodiscard]] Error not_connected() const { return error(Code::Unavailable, "not connected to a server: {}", state.reason); }
 
@@ -108,12 +108,6 @@ struct RpcRedialChannel::Core {
 
 void RpcRedialChannel::Core::tell() {
   if (on_change) on_change();
-}
-
-void RpcRedialChannel::Core::set_disconnected(std::string reason) {
-  state.connected = false;
-  state.since = loop.now();
-  state.reason = std::move(reason);
 }
 
 void RpcRedialChannel::Core::set_endpoints(std::vector<Endpoint> list) {
@@ -197,27 +191,30 @@ void RpcRedialChannel::Core::closed(Link* link, const Status& why) {
   }
   const Error reason = why.ok() ? error(Code::Unavailable, "the server closed the connection") : why.error();
   const bool stable = loop.now() >= link->since + options.stable_time;
-  dialling = link->server;
+  const Endpoint server = link->server;
   loop.destroy_later(std::move(current));
   current = nullptr;
-  set_disconnected(fmt::format("{}: {}", dialling.to_string(), reason.message));
-  state.server = dialling;
-  if (attempt == nullptr) {
-    if (stable) dial_now();
-    else attempt_failed(reason);
-  }
-  tell();
+  lost_server(server, reason, stable);
 }
 
 void RpcRedialChannel::Core::going_away(Link* link) {
   if (link != current.get()) return;
   const bool stable = loop.now() >= link->since + options.stable_time;
-  dialling = link->server;
-  set_disconnected(fmt::format("{}: the server is going away", dialling.to_string()));
+  Link& left = *link;
   drain(std::move(current));
+  lost_server(left.server, error(Code::Unavailable, "the server is going away"), stable);
+}
+
+// New calls have no connection from here; another one is sought unless that is under way.
+void RpcRedialChannel::Core::lost_server(const Endpoint& server, const Error& why, bool stable) {
+  state.connected = false;
+  state.since = loop.now();
+  state.server = server;
+  state.reason = fmt::format("{}: {}", server.to_string(), why.message);
   if (attempt == nullptr) {
+    dialling = server;
     if (stable) dial_now();
-    else attempt_failed(error(Code::Unavailable, "the server is going away"));
+    else attempt_failed(why);
   }
   tell();
 }
