@@ -86,6 +86,7 @@ bool UdpSocket::send(const Address& to, ByteView data) {
     return false;
   };
   if (data.size() > kDatagramBytesMax) return refuse();
+  if (raw_) return send_raw(to, data) || refuse();
   const SocketName name = to_socket_name(to);
   uv_buf_t buffer = uv_buf_init(const_cast<char*>(data.data()), static_cast<unsigned>(data.size()));
   const int sent = uv_udp_try_send(&block_->handle, &buffer, 1, name.get());
@@ -101,6 +102,27 @@ bool UdpSocket::send(const Address& to, ByteView data) {
   if (code == 0) return true;
   delete request;
   return refuse();
+}
+
+void UdpSocket::answer_through(UniqueFd raw, std::uint16_t source_port) {
+  raw_ = std::move(raw);
+  raw_port_ = source_port;
+}
+
+// RFC 768: source port, destination port, length, checksum; 0 means that none was made, which IPv4 allows.
+bool UdpSocket::send_raw(const Address& to, ByteView data) const {
+  if (!to.ip.is_v4()) return false;
+  Bytes header;
+  append_be32(header, (std::uint32_t{raw_port_} << 16) | to.port);
+  append_be32(header, static_cast<std::uint32_t>(data.size() + 8) << 16);
+  SocketName name = to_socket_name(Address{to.ip, 0});
+  iovec pieces[] = {{header.data(), header.size()}, {const_cast<char*>(data.data()), data.size()}};
+  msghdr message{};
+  message.msg_name = &name.storage;
+  message.msg_namelen = name.size;
+  message.msg_iov = pieces;
+  message.msg_iovlen = 2;
+  return sendmsg(raw_.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
 }
 
 int UdpSocket::descriptor() const {

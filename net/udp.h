@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "base/bytes.h"
+#include "base/fd.h"
 #include "base/function.h"
 #include "base/result.h"
 #include "net/address.h"
@@ -37,6 +38,11 @@ class UdpSocket {
   // Dropped ones are counted.
   bool send(const Address& to, ByteView data);
 
+  // What send() is given leaves by `raw` from now on (IPv4 only), with `source_port`: for a socket that receives what was
+  // sent to an address it is not bound to (docs/formats/steer.md, "The answers' socket"). `raw` is a raw socket of
+  // protocol UDP, bound to the source address. Nothing waits: what the kernel does not take at once is dropped.
+  void answer_through(UniqueFd raw, std::uint16_t source_port);
+
   [[nodiscard]] const Address& local() const { return local_; }
   [[nodiscard]] int descriptor() const;
   [[nodiscard]] std::uint64_t received_total() const { return received_; }
@@ -46,10 +52,13 @@ class UdpSocket {
  private:
   struct Block;
   explicit UdpSocket(OnDatagram on_datagram);
+  [[nodiscard]] bool send_raw(const Address& to, ByteView data) const;
 
   OnDatagram on_datagram_;
   Block* block_ = nullptr;
   Address local_;
+  UniqueFd raw_;  // see answer_through()
+  std::uint16_t raw_port_ = 0;
   std::uint64_t received_ = 0;
   std::uint64_t truncated_ = 0;
   std::uint64_t send_drops_ = 0;
