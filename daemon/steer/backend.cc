@@ -69,10 +69,11 @@ Answer Backend::start() {
   if (!why.any()) {
     Answer answer = base_answer();
     answer.mode = Mode::SkLookup;
-    const SkLookupStatus now = sk_lookup_.status();
-    answer.listeners = now.listeners;
-    answer.dns_udp = now.dns_udp;
-    answer.dns_tcp = now.dns_tcp;
+    if (const auto now = sk_lookup_.status(); now.ok()) {
+      answer.listeners = now->listeners;
+      answer.dns_udp = now->dns_udp;
+      answer.dns_tcp = now->dns_tcp;
+    }
     answer.message = fmt::format("pinned below {}", sk_lookup_.folder());
     return answer;
   }

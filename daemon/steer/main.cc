@@ -141,7 +141,7 @@ bool helper_answers(const std::string& path) {
 }
 
 Status status(const cli::Parsed& parsed) {
-  const SkLookupStatus now = SkLookup(bpf_folder(parsed)).status();
+  MESH_TRY(now, SkLookup(bpf_folder(parsed)).status());
   const bool redirected = nft_present();
   const Mode mode = now.attached ? Mode::SkLookup : redirected ? Mode::Nftables : Mode::None;
   const bool helper = helper_answers(socket_path(parsed));

@@ -246,9 +246,10 @@ Status SkLookup::remove() {
   return {};
 }
 
-SkLookupStatus SkLookup::status() const {
+Result<SkLookupStatus> SkLookup::status() const {
   SkLookupStatus out;
   const auto link = pinned_link(link_pin());
+  if (!link && (errno == EACCES || errno == EPERM)) return error(Code::Denied, "{} cannot be read: run this as root", link_pin());
   const UniqueFd sockets(bpf_obj_get(pin("sockets").c_str()));
   const UniqueFd active(bpf_obj_get(pin("active").c_str()));
   const UniqueFd counters(bpf_obj_get(pin("counters").c_str()));

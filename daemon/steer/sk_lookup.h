@@ -41,7 +41,8 @@ class SkLookup {
   [[nodiscard]] Trouble put(const Sockets& sockets);
   // Detaches at once, wherever the program is attached, and removes the folder. Fine if there is nothing.
   [[nodiscard]] Status remove();
-  [[nodiscard]] SkLookupStatus status() const;
+  // Denied: the folder may not be read by this user.
+  [[nodiscard]] Result<SkLookupStatus> status() const;
 
   [[nodiscard]] const std::string& folder() const { return folder_; }
 

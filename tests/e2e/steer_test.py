@@ -385,6 +385,26 @@ def step_two_hosts(one, two):
     return "each steers its own"
 
 
+def step_stale_folder(folder, programs):
+    """A namespace that is gone leaves its pins; the next one with the same folder takes it over."""
+    listeners = []
+    for _ in range(2):
+        host = Host("c", folder, programs)
+        try:
+            helper = host.helper()
+            agent = host.steered_agent()
+            listeners.append(expect_steered(host))
+            agent.stop()
+            helper.stop()
+        finally:
+            host.close()
+    host = Host("c", folder, programs)
+    host.steer("remove")
+    expect(not os.path.exists(host.bpf), f"{host.bpf} is left")
+    host.close()
+    return "taken over"
+
+
 def step_nftables(host):
     helper = host.helper("--mode", "nftables")
     expect(host.ask("127.128.0.5", 80) is None, "not refused before an agent came")
@@ -466,6 +486,8 @@ def main_steps(steps, one, two):
     steps.step("helper and agent restart without a window", no_window)
     steps.step("remove leaves no trace", lambda: step_remove(one, state["helper"], state["agent"], before))
     steps.step("two network namespaces with folders of their own", lambda: step_two_hosts(one, two))
+    steps.step("a folder of a namespace that is gone",
+               lambda: step_stale_folder(one.folder, (one.meshd_steer, one.steer_agent)))
     steps.step("the fallback: nftables", lambda: step_nftables(one))
     steps.step("no bpf file system", lambda: step_no_bpffs(one))
     steps.step("no permission", lambda: step_no_permission(one))
