@@ -48,7 +48,7 @@ struct Http2Core final : StreamObserver, std::enable_shared_from_this<Http2Core>
   void on_data(ByteView data) override;
   void on_end() override;
   void on_writable() override { flush(); }
-  void on_failed(const Error& error) override { finish(error); }
+  void on_failed(const Error& why) override;
 
   // From the user.
   void submit_reset(Http2StreamState& state, Http2Error code);
@@ -61,6 +61,7 @@ struct Http2Core final : StreamObserver, std::enable_shared_from_this<Http2Core>
 
   // The end, once: streams are reset, then on_closed.
   void finish(Status why);
+  [[nodiscard]] Status end_of_drain() const;
 
   // For the callbacks.
   [[nodiscard]] Http2StatePtr find(std::int32_t id) const;

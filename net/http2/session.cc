@@ -74,11 +74,19 @@ void Http2Core::on_data(ByteView data) {
 
 void Http2Core::on_end() {
   if (over) return;
-  const bool orderly = states.empty() && (draining || going_away);
-  if (linger_deadline != kNever || orderly) return finish({});
-  if (failure) return finish(*failure);
+  const bool drained = states.empty() && (draining || going_away);
+  if (linger_deadline != kNever || drained || failure) return finish(end_of_drain());
   finish(error(Code::Unavailable, "{} closed the connection{}{}", stream->remote().to_string(),
                peer_reason.empty() ? "" : ": ", peer_reason));
+}
+
+void Http2Core::on_failed(const Error& why) { finish(linger_deadline != kNever ? end_of_drain() : Status(why)); }
+
+// How a session ended that has nothing left to do: in order, unless one side had a reason.
+Status Http2Core::end_of_drain() const {
+  if (failure) return *failure;
+  if (peer_reason.empty()) return {};
+  return error(Code::Unavailable, "{} ended the connection: {}", stream->remote().to_string(), peer_reason);
 }
 
 void Http2Core::finish(Status why) {
@@ -264,7 +272,7 @@ void Http2Core::earn_frames(double count) { tokens = std::min(tokens + count, kE
 void Http2Core::on_timer() {
   const auto keep = shared_from_this();
   const MonoTime now = loop.now();
-  if (now >= linger_deadline) return finish({});
+  if (now >= linger_deadline) return finish(end_of_drain());
   if (now >= drain_deadline) return finish(error(Code::Unavailable, "the connection was being closed and its time is over"));
   check_silence(now);
   if (over) return;
@@ -306,7 +314,7 @@ Http2Stream::~Http2Stream() {
   state_->observer = nullptr;
   state_->handle_gone = true;
   Http2Core* core = state_->core;
-  if (core == nullptr) return;
+  if (core == nullptr || (state_->local_ended && state_->remote_ended)) return;
   const bool server_finished = core->role == Http2Session::Role::Server && state_->ending;
   if (!server_finished) {
     core->submit_reset(*state_, Http2Error::Cancel);

@@ -367,6 +367,42 @@ TEST_CASE("http2: streams opened and reset at once end the session when there ar
   EXPECT_LE(peer.server.requests.size(), 20u);
 }
 
+TEST_CASE("http2: a stream whose handle is dropped at its end is complete, not reset") {
+  Http2Options options;
+  options.resets_burst = 5;
+  Pair pair({}, options);
+  pair.server.on_each = [](StreamRecord& record) {
+    record.stream->respond(kOk, true);
+    record.stream.reset();
+  };
+  for (int n = 0; n < 50; ++n) {
+    StreamRecord record;
+    record.on_event = [&] {
+      if (record.ended) record.stream.reset();
+    };
+    record.stream = pair.client.session->request(kGet, record, true);
+    REQUIRE(wait_for(pair.loop, [&] { return record.ended || record.reset; }));
+    EXPECT(record.ended);
+  }
+  settle(pair.loop);
+  EXPECT_FALSE(pair.client.closed.has_value());
+}
+
+TEST_CASE("http2: a connection that the peer ends for a reason has not ended in order") {
+  Http2Options options;
+  options.resets_burst = 5;
+  options.resets_per_second = 1;
+  Pair pair({}, options);
+  for (int n = 0; n < 50 && !pair.client.closed; ++n) {
+    StreamRecord record;
+    record.stream = pair.client.session->accepting() ? pair.client.session->request(kGet, record, true) : nullptr;
+    settle(pair.loop);
+  }
+  REQUIRE(wait_for(pair.loop, [&] { return pair.client.closed.has_value(); }));
+  EXPECT_EQ(pair.client.closed->error().code, Code::Unavailable);
+  EXPECT_NE(pair.client.closed->error().message.find("INTERNAL_ERROR"), std::string::npos);
+}
+
 TEST_CASE("http2: a frame larger than announced, and a header block without end, end the session") {
   RawPeer large;
   large.feed(RawPeer::frame(1, 4, 1, RawPeer::get()) + RawPeer::frame(0, 0, 1, Bytes(64 * 1024 + 1, 'x')));
