@@ -8,7 +8,7 @@ namespace mesh::proxy {
 
 CallerFacts SocketCallerProof::ask(const net::Stream& accepted) const {
   const auto credentials = accepted.peer_credentials();
-  return credentials ? CallerFacts{.uid = credentials->uid, .cgroup = {}} : CallerFacts{};
+  return credentials ? CallerFacts{.uid = credentials->uid} : CallerFacts{};
 }
 
 std::string caller_of(const ProxySnapshot& snapshot, const CallerFacts& facts) {

@@ -22,6 +22,7 @@ namespace mesh::proxy {
 struct CallerFacts {
   std::optional<uid_t> uid{};
   std::optional<std::uint64_t> cgroup{};  // id of the cgroup that made the socket
+  bool foreign = false;  // no process of this host holds the other end (any more): the connection is refused
 };
 
 class CallerProof {

@@ -1,6 +1,9 @@
 #include "agent/proxy/peer.h"
 
+#include <algorithm>
+
 #include "model/spiffe.h"
+#include "net/tls/identity.h"
 
 namespace mesh::proxy {
 
@@ -47,11 +50,21 @@ Result<std::string> source_of(std::span<const std::string> uris, const ProxySnap
   return model::node_source(name != snapshot.node_names->end() ? name->second : id.name);
 }
 
-Result<std::string> service_of(const std::string& server_name, const Domain& domain) {
+Result<std::string> service_of(std::string_view server_name, const Domain& domain) {
   MESH_TRY(sni, model::parse_sni(server_name));
   if (sni.trust_domain != domain.trust_domain || sni.datacenter != model::fold_name(domain.datacenter))
     return error(Code::NotFound, "{} is not of {} in {}", server_name, domain.trust_domain, domain.datacenter);
   return sni.service;
+}
+
+std::vector<std::string> removed_roots(const net::TrustBundle* before, const net::TrustBundle* after) {
+  std::vector<std::string> removed;
+  if (before == nullptr || after == nullptr || before == after) return removed;
+  for (const net::CertificateInfo& root : before->roots()) {
+    const auto same = [&](const net::CertificateInfo& other) { return other.subject == root.subject; };
+    if (std::none_of(after->roots().begin(), after->roots().end(), same)) removed.push_back(root.subject);
+  }
+  return removed;
 }
 
 }  // namespace mesh::proxy

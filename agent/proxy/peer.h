@@ -3,6 +3,8 @@
 
 #include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "agent/proxy/snapshot.h"
 #include "base/result.h"
@@ -25,6 +27,10 @@ struct Domain {
 [[nodiscard]] Result<std::string> source_of(std::span<const std::string> uris, const ProxySnapshot& snapshot);
 
 // The service that a server name asks for. Errors: Invalid (not of that form), NotFound (another domain or datacenter).
-[[nodiscard]] Result<std::string> service_of(const std::string& server_name, const Domain& domain);
+[[nodiscard]] Result<std::string> service_of(std::string_view server_name, const Domain& domain);
+
+// Subjects of the roots that `before` believes and `after` does not. A root's subject holds the first digits of its key's
+// hash, so it tells roots apart. Null: nothing is known, so nothing has changed.
+[[nodiscard]] std::vector<std::string> removed_roots(const net::TrustBundle* before, const net::TrustBundle* after);
 
 }  // namespace mesh::proxy

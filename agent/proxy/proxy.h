@@ -61,7 +61,7 @@ struct ProxyLimits {
 struct ProxyOptions {
   net::Endpoint outbound{net::IpAddress::loopback(), 0};  // one listener per worker; port 0: any, each its own
   net::Endpoint inbound{net::IpAddress::loopback(), 0};   // bind address and mesh port, shared by the workers
-  ProxyLimits limits;
+  ProxyLimits limits{};
 };
 
 class Worker;

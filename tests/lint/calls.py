@@ -20,6 +20,7 @@ CORES = [
     "agent/dns/answer*", "agent/dns/locate*", "agent/dns/message*", "agent/dns/name*", "agent/dns/resolve*",
     "agent/dns/writer*", "agent/dns/*zone*",
     "agent/proxy/balance*", "agent/proxy/retry*", "agent/proxy/breaker*", "agent/proxy/route*", "agent/proxy/authorize*",
+    "agent/proxy/candidates*", "agent/proxy/peer*", "agent/proxy/preface*", "agent/proxy_feed*",
     "net/http1/parse*", "net/http1/codec*",
 ]
 EXCEPT = ["gossip/driver*", "raft/driver*",

@@ -1,0 +1,97 @@
+#include "agent/proxy/connection.h"
+
+#include <algorithm>
+
+#include "agent/proxy/peer.h"
+#include "agent/proxy/worker.h"
+#include "base/log.h"
+
+namespace mesh::proxy {
+
+using model::ReasonCode;
+
+Connection::Connection(Worker& worker, Direction direction)
+    : worker_(worker), direction_(direction), accepted_at_(worker.loop().now()) {}
+
+Connection::~Connection() = default;
+
+bool Connection::admit(const std::string& service) {
+  destination_ = service;
+  admitted_ = worker_.admit(service);
+  return admitted_;
+}
+
+model::Decision Connection::decide(const std::string& instance) {
+  instance_ = instance;
+  return authorize(*worker_.snapshot(), source_, destination_);
+}
+
+void Connection::recheck() {
+  if (finished_ || instance_.empty()) return;
+  const ProxySnapshot& snapshot = *worker_.snapshot();
+  const model::Decision decision = authorize(snapshot, source_, destination_);
+  if (!decision.allowed) return cut({ReasonCode::NoLongerAllowed, "policy changed", decision.rule});
+  // An instance that is gone keeps its connections: a service deregisters before it ends its work.
+  const LocalInstance* instance = find_instance(snapshot, instance_);
+  if (instance != nullptr && instance->service != destination_)
+    return cut({ReasonCode::InstanceReplaced, "the instance id belongs to another service now", {}});
+}
+
+bool Connection::trust_issuer(const net::TrustBundle& found_good_by, std::string issuer) {
+  peer_issuer_ = std::move(issuer);
+  const auto removed = removed_roots(&found_good_by, worker_.snapshot()->identities->trust.get());
+  return std::find(removed.begin(), removed.end(), peer_issuer_) == removed.end();
+}
+
+void Connection::recheck_trust(std::span<const std::string> removed_roots) {
+  if (finished_ || peer_issuer_.empty()) return;
+  if (std::find(removed_roots.begin(), removed_roots.end(), peer_issuer_) == removed_roots.end()) return;
+  cut({ReasonCode::PeerNoLongerTrusted, "its root is not trusted any more", {}});
+}
+
+void Connection::relay(std::unique_ptr<net::ByteStream> source, std::unique_ptr<net::ByteStream> destination,
+                       const RelayStart& start) {
+  WorkerMetrics& metrics = worker_.metrics();
+  metrics.set_up(direction_, worker_.loop().now() - accepted_at_);
+  const PairHandles handles = metrics.pair(direction_, source_, destination_);
+  const RelayOptions options{worker_.limits().idle_time, handles.sent_bytes, handles.received_bytes};
+  relay_ = std::make_unique<Relay>(std::move(source), std::move(destination), options,
+                                   [this](ReasonCode reason) { finish({reason, {}, {}}); });
+  relay_->start(start);
+}
+
+void Connection::cut(EndReport report) {
+  if (finished_) return;
+  if (relay_) relay_->reset();
+  finish(std::move(report));
+}
+
+void Connection::finish(EndReport report) {
+  if (finished_) return;
+  finished_ = true;
+  release();
+  log_end(report);
+  worker_.metrics().closed(direction_, source_, destination_, report.reason);
+  if (admitted_) worker_.leave(destination_);
+  worker_.remove(*this);
+}
+
+void Connection::log_end(const EndReport& report) const {
+  const bool ordinary = report.reason <= ReasonCode::Draining;
+  if (!log_enabled(ordinary ? LogLevel::Debug : LogLevel::Info)) return;
+  const std::uint64_t sent = relay_ ? relay_->bytes_to_destination() : 0;
+  const std::uint64_t received = relay_ ? relay_->bytes_to_source() : 0;
+  const Duration took = worker_.loop().now() - accepted_at_;
+  const std::string_view direction = direction_name(direction_);
+  const std::string_view reason = enum_text(report.reason);
+  if (ordinary) {
+    LOG_DEBUG("connection ended", {"direction", direction}, {"source", source_}, {"destination", destination_},
+              {"reason", reason}, {"sent", sent}, {"received", received}, {"took", took});
+  } else {
+    LOG_INFO("connection refused", {"direction", direction}, {"source", source_}, {"destination", destination_},
+             {"reason", reason}, {"rule", report.rule}, {"text", report.text}, {"sent", sent}, {"received", received},
+             {"took", took});
+  }
+}
+
+}  // namespace mesh::proxy

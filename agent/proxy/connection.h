@@ -1,0 +1,79 @@
+// What outbound and inbound connections share: registration at their worker from the first moment, the re-check of policy,
+// the relay, and one end with a reason that is counted and logged.
+//
+// Life: accepted -> deciding -> relaying -> finished. finish() may be called from inside any callback of a part (stream,
+// timer, dial): it lets go of all parts, and the worker destroys the object after the callback. Worker loop only.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+
+#include "agent/proxy/metrics.h"
+#include "agent/proxy/relay.h"
+#include "agent/proxy/snapshot.h"
+#include "model/authorize.h"
+#include "net/byte_stream.h"
+
+namespace mesh::proxy {
+
+class Worker;
+
+struct EndReport {
+  model::ReasonCode reason = model::ReasonCode::Connected;
+  std::string text;  // for people; may be empty
+  std::string rule;  // id of the intention that decided
+};
+
+class Connection {
+ public:
+  Connection(Worker& worker, Direction direction);
+  virtual ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  virtual void start() = 0;
+  // The worker's snapshot has other rules or instances: ends the connection if it is no longer allowed.
+  void recheck();
+  // These roots (their subjects) are not believed any more: ends the connection if its peer's certificate is from one.
+  void recheck_trust(std::span<const std::string> removed_roots);
+  // Resets both sides and finishes.
+  void cut(EndReport report);
+
+  [[nodiscard]] Direction direction() const { return direction_; }
+
+ protected:
+  // Lets go of everything that could call back, but the relay. The streams are reset.
+  virtual void release() = 0;
+
+  [[nodiscard]] bool finished() const { return finished_; }
+  // Takes a place of the service's budget; false: Overloaded. Once.
+  [[nodiscard]] bool admit(const std::string& service);
+  // From here on recheck() holds the connection to policy: destination_ is the service, instance_ one of this node.
+  [[nodiscard]] model::Decision decide(const std::string& instance);
+  // An instance of another node is tried: policy is its node's.
+  void leave_local() { instance_.clear(); }
+  // The other agent's certificate was found good by this bundle, because of this issuer. False: meanwhile the issuer has lost
+  // the trust, and the connection must end (PeerNoLongerTrusted).
+  [[nodiscard]] bool trust_issuer(const net::TrustBundle& found_good_by, std::string issuer);
+  void relay(std::unique_ptr<net::ByteStream> source, std::unique_ptr<net::ByteStream> destination,
+             const RelayStart& start);
+  void finish(EndReport report);
+
+  Worker& worker_;
+  std::string source_;       // proven name; empty: not known yet
+  std::string destination_;  // service called; empty: not known yet
+
+ private:
+  void log_end(const EndReport& report) const;
+
+  const Direction direction_;
+  MonoTime accepted_at_;
+  std::string instance_;  // set: decided here, on this node
+  std::string peer_issuer_;  // empty: no other agent
+  bool admitted_ = false;
+  bool finished_ = false;
+  std::unique_ptr<Relay> relay_;
+};
+
+}  // namespace mesh::proxy
