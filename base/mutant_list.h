@@ -7,6 +7,7 @@
   M(VoteNotPersisted, "core: the vote stays in memory") \
   M(VoteForShorterLog, "core: the candidate's log is not compared") \
   M(DamagedVotes, "core: a server with a damaged log votes") \
+  M(VoteWhileLeaderHeard, "core: votes are given while the leader is heard") \
   M(ElectedByHalf, "core: half of an even number of voters elects") \
   M(QuorumOneShort, "core: one server less than a majority commits and confirms") \
   M(OldTermCommitted, "core: entries of an older term are committed by counting") \
@@ -26,6 +27,7 @@
   M(ReadBeforeOwnTerm, "core: reads are taken before an entry of the term is committed") \
   M(ReadNotAwaitingApply, "core: a read is served when its index is committed, not applied") \
   M(LeaseKeptInTransfer, "core: a transfer does not void the lease") \
+  M(LeaseTooLong, "core: the lease lasts twice the election timeout") \
   M(LeaseBehindCommit, "core: lease reads while committed entries are not applied") \
   M(ChangeBeforeOwnTerm, "core: members are changed before an entry of the term is committed") \
   M(ChangeBeforeLastCommitted, "core: members are changed while the change before is not committed") \

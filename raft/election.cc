@@ -20,6 +20,7 @@ bool Node::may_campaign() const {
 }
 
 bool Node::hears_leader() const {
+  if (MESH_MUTANT(VoteWhileLeaderHeard)) return false;
   return leading() != nullptr || now_ - leader_heard_ < options_.election_timeout;
 }
 

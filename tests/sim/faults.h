@@ -3,7 +3,10 @@
 // FaultInjector::start. One thread; queue, network and target must outlive it.
 #pragma once
 
+#include <vector>
+
 #include "base/rng.h"
+#include "raft/event.h"
 #include "tests/sim/event_queue.h"
 #include "tests/sim/network.h"
 #include "tests/sim/profile.h"
@@ -24,8 +27,13 @@ class FaultTarget {
   virtual void fill_disk(HostId host, bool full) = 0;
   virtual void break_next_sync(HostId host) = 0;
   virtual void rot(HostId host) = 0;                            // REQUIRES !up(host); spares it if too many are damaged
+  virtual void rot_truncation(HostId host) = 0;                 // the same, where the log says that it was cut last
   virtual void change_members() = 0;
+  virtual void change_member(HostId asked, const raft::MembershipChange& change) = 0;
+  virtual void restore_members() = 0;                           // one step towards all servers as voters
+  [[nodiscard]] virtual std::vector<raft::ServerId> voters(HostId as_seen_by) const = 0;  // REQUIRES up
   virtual void transfer_leadership() = 0;
+  virtual void transfer(HostId asked, HostId to) = 0;           // REQUIRES up(asked)
   [[nodiscard]] virtual HostId likely_leader() const = 0;       // a favourite victim
 };
 

@@ -140,6 +140,7 @@ struct Totals {
   std::uint64_t committed = 0;
   std::uint64_t leaders = 0;
   Duration virtual_time{};
+  std::uint64_t led_in_two_timeouts = 0;
   Duration leader_after_max{};
   Duration converged_after_max{};
 
@@ -150,6 +151,7 @@ struct Totals {
     committed += report.committed_total;
     leaders += report.leaders_total;
     virtual_time += report.virtual_time;
+    led_in_two_timeouts += report.elected_after <= raft::CoreOptions{}.election_timeout * 2 ? 1 : 0;
     leader_after_max = std::max(leader_after_max, report.leader_after);
     converged_after_max = std::max(converged_after_max, report.converged_after);
   }
@@ -214,8 +216,8 @@ int run_campaign(const Options& options) {
   const double virtual_seconds = std::chrono::duration<double>(totals.virtual_time).count();
   fmt::print("{} operations, {} answered, {} entries committed, {} leaders\n", totals.operations, totals.answered,
              totals.committed, totals.leaders);
-  fmt::print("after the faults: a leader within {} ms, equal state within {} ms\n", to_millis(totals.leader_after_max),
-             to_millis(totals.converged_after_max));
+  fmt::print("after the faults: a leader within {} ms, within two election timeouts in {} seeds; equal state within {} ms\n",
+             to_millis(totals.leader_after_max), totals.led_in_two_timeouts, to_millis(totals.converged_after_max));
   fmt::print("{:.2f} virtual cluster-hours in {:.1f} s: {:.0f} per wall hour\n", virtual_seconds / 3600, took.count(),
              virtual_seconds / took.count());
   fmt::print("{} seeds, {} failed\n", totals.held + totals.failed, totals.failed);

@@ -26,7 +26,7 @@ void Network::send(HostId from, HostId to, Bytes message) {
 }
 
 void Network::post(HostId from, HostId to, Bytes message) {
-  const MonoTime arrives = std::max(queue_.now(), link(from, to).clogged_until) + draw_delay();
+  const MonoTime arrives = std::max(queue_.now(), link(from, to).clogged_until) + link(from, to).slower_by + draw_delay();
   queue_.at(arrives, [this, from, to, bytes = std::move(message)]() mutable {
     if (link(from, to).cut) {
       ++lost_total_;

@@ -37,6 +37,8 @@ class Network {
   // Cut links swallow what is sent from now on, and what is on its way.
   void cut(HostId from, HostId to) { link(from, to).cut = true; }
   void mend(HostId from, HostId to) { link(from, to).cut = false; }
+  // Delays what the link carries from now on by so much more.
+  void slow_down(HostId from, HostId to, Duration by) { link(from, to).slower_by = by; }
   void mend_all();
   [[nodiscard]] bool is_cut(HostId from, HostId to) const { return links_[from * hosts_ + to].cut; }
 
@@ -47,6 +49,7 @@ class Network {
   struct Link {
     bool cut = false;
     MonoTime clogged_until{};
+    Duration slower_by{};
   };
   Link& link(HostId from, HostId to) { return links_[from * hosts_ + to]; }
   void post(HostId from, HostId to, Bytes message);

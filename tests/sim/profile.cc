@@ -115,6 +115,24 @@ DriverProfile draw_driver(Rng& rng) {
   return out;
 }
 
+// A play has the stage to itself: few keys, busy clients that try every server, leases, and no fault besides.
+void set_stage(Rng& rng, Profile& out) {
+  out.play = static_cast<Play>(1 + rng.below(5));
+  out.servers = out.play == Play::SplitChange ? 4 : 3;
+  out.spares = 0;
+  out.clients = 8;
+  out.faults = FaultProfile{};
+  out.network = calm_network();
+  out.disk.stall_ppm = 0;
+  out.load.keys = 1 + rng.below(3);
+  out.load.think_mean = rng.between(milliseconds(1), milliseconds(10));
+  out.load.answer_timeout = rng.between(milliseconds(50), milliseconds(200));
+  out.load.stray_ppm = 300'000;
+  out.load.read_ppm = 600'000;
+  out.driver.lease_read_ppm = 800'000;
+  out.driver.fail_ppm = 0;
+}
+
 std::string every(const char* what, Duration mean, Duration most) {
   if (mean == Duration(0)) return {};
   return fmt::format(", {} every {} ms up to {} ms", what, to_millis(mean), to_millis(most));
@@ -149,6 +167,7 @@ Profile draw_profile(Rng& rng) {
   out.faults = draw_faults(rng);
   out.disk = draw_disk(rng);
   out.driver = draw_driver(rng);
+  if (rng.below(8) == 0) set_stage(rng, out);
   // A lease rests on clocks that run at nearly one speed: CLOCK_MONOTONIC does not jump on a sound machine.
   if (out.faults.clock_jump_every != Duration(0)) out.driver.lease_read_ppm = 0;
   if (rng.chance_ppm(kTwoThirds)) out.drift_ppm_max = static_cast<std::int64_t>(rng.below(2'000));
@@ -163,6 +182,7 @@ std::string describe(const Profile& p) {
       p.network.clog_ppm, duration_cast<microseconds>(p.network.delay_mean).count(),
       duration_cast<microseconds>(p.disk.sync_mean).count(), p.disk.stall_ppm, p.disk.lose_ppm, p.disk.tear_ppm,
       p.core.compact_bytes.value());
+  if (p.play != Play::None) out += fmt::format(", play {}", static_cast<int>(p.play));
   out += every("crash", p.faults.crash_every, p.faults.down_max);
   out += every("pause", p.faults.pause_every, p.faults.pause_max);
   out += every("partition", p.faults.partition_every, p.faults.partition_max);

@@ -14,6 +14,9 @@
 
 namespace mesh::sim {
 
+// A script of faults that the run repeats (plays.h).
+enum class Play : std::uint8_t { None, SplitChange, HastyVoter, LateAnswers, DeafHandOver, RottenCut };
+
 // Mean time between faults of a kind over the whole cluster; zero: never.
 struct FaultProfile {
   Duration crash_every{};
@@ -55,6 +58,7 @@ struct DriverProfile {
 };
 
 struct Profile {
+  Play play = Play::None;
   bool calm = false;  // no fault of any kind: one leader for the whole run, every request answered
   HostId servers = 3;
   HostId clients = 4;

@@ -8,10 +8,13 @@
 namespace mesh::sim {
 namespace {
 
-constexpr Duration kLeaderWithin = seconds(5);     // after the last fault
 constexpr Duration kProgressWithin = seconds(5);   // after there is a leader, for every client
-constexpr Duration kConvergeWithin = seconds(10);  // after the load ends
+// Disk and messages of the last leg are slow by at most this much, also for a server that starts when the faults end.
+constexpr Duration kLastLeg = milliseconds(150);
+// With a window of one entry: a message each way and a sync at both ends, each as slow as the healed cluster allows.
+constexpr Duration kCatchUpPerEntry = milliseconds(9);
 constexpr Duration kLook = milliseconds(5);
+constexpr Duration kTimeout = raft::CoreOptions{}.election_timeout;
 
 raft::Configuration founders_of(HostId servers) {
   raft::Configuration out;
@@ -25,8 +28,10 @@ RaftCluster::RaftCluster(std::uint64_t seed)
     : seed_(seed), rng_(seed), profile_(draw_profile(rng_)),
       network_(queue_, rng_.fork(), profile_.network, servers() + profile_.clients,
                [this](HostId from, HostId to, Bytes message) { deliver(from, to, std::move(message)); }),
-      checker_(servers()), faults_(queue_, network_, *this, rng_.fork(), profile_.faults) {
-  const Surroundings around{queue_, network_, checker_, profile_};
+      checker_(servers()), faults_(queue_, network_, *this, rng_.fork(), profile_.faults),
+      plays_(queue_, network_, *this, rng_.fork(), profile_.play),
+      hooks_{[this](HostId host) { plays_.on_leader(host); }, [this](HostId host) { plays_.on_truncated(host); }} {
+  const Surroundings around{queue_, network_, checker_, profile_, hooks_};
   for (HostId host = 0; host < servers(); ++host) {
     const HostId founders = host < profile_.servers ? profile_.servers : 0;
     servers_.push_back(std::make_unique<Server>(around, host, rng_.fork(), founders_of(founders)));
@@ -41,10 +46,12 @@ RunReport RaftCluster::run() {
   TRACE(queue_, "seed {}: {}", seed_, describe(profile_));
   start_all();
   faults_.start();
+  plays_.start();
   queue_.run_until(queue_.now() + profile_.faults_for);
   heal();
   RunReport report{.seed = seed_};
-  report.leader_after = await_leader();
+  await_elected(report);
+  report.leader_after = await_usable();
   await_progress();
   for (const auto& client : clients_) client->stop();
   report.converged_after = await_convergence();
@@ -75,16 +82,44 @@ void RaftCluster::heal() {
   profile_.disk = DiskProfile{};
   profile_.driver.fail_ppm = 0;
   network_.set_profile(calm_network());
+  plays_.stop();
+  for (const auto& server : servers_) server->end_disk_faults();
   faults_.stop();
 }
 
-Duration RaftCluster::await_leader() {
-  const MonoTime from = queue_.now();
+// Two election timeouts are what an election takes if the first who asks gets it. What can be promised: whoever asks within one
+// timeout of the end of the faults may be refused, because others restarted or heard an old leader just then; its timer then
+// runs for two at most. Everyone with a log that the others do not outdo is then elected, unless two ask at the same time: such an
+// election is lost, which is seen by its term, and costs two more.
+void RaftCluster::await_elected(RunReport& report) {
+  healed_at_ = queue_.now();
+  const raft::Term before = highest_term();
+  while (latest_leader() == nullptr || latest_leader()->term() < highest_term()) {
+    queue_.run_until(queue_.now() + kLook);
+    const std::uint64_t begun = highest_term() - before;
+    report.elections_lost = begun > 0 ? begun - 1 : 0;
+    if (queue_.now() - healed_at_ > kTimeout * 3 + kTimeout * 2 * static_cast<std::int64_t>(report.elections_lost) + kLastLeg)
+      violation("no leader, {} elections lost: {}", report.elections_lost, describe_servers());
+  }
+  report.elected_after = queue_.now() - healed_at_;
+}
+
+// A quorum may need a follower whose snapshot transfer failed a moment before the faults ended: that is begun anew after retry_interval.
+Duration RaftCluster::await_usable() {
+  const MonoTime elected = queue_.now();
   while (leader() == nullptr) {
     queue_.run_until(queue_.now() + kLook);
-    if (queue_.now() - from > kLeaderWithin) violation("no leader after the faults ended: {}", describe_servers());
+    if (queue_.now() - elected > profile_.core.retry_interval + seconds(1)) violation("no leader that commits: {}", describe_servers());
   }
-  return queue_.now() - from;
+  return queue_.now() - healed_at_;
+}
+
+raft::Term RaftCluster::highest_term() const {
+  raft::Term best;
+  for (const auto& server : servers_) {
+    if (server->core() != nullptr) best = std::max(best, server->core()->term());
+  }
+  return best;
 }
 
 void RaftCluster::await_progress() {
@@ -100,24 +135,34 @@ void RaftCluster::await_progress() {
   }
 }
 
+// The slowest follower pauses before a retry, perhaps again because an election (of a leader that was removed) comes between; then
+// it takes what it lacks, in the worst case entry by entry.
 Duration RaftCluster::await_convergence() {
   const MonoTime from = queue_.now();
+  std::uint64_t lag = 0;
+  for (const auto& server : servers_) lag = std::max(lag, checker_.committed() - server->core()->applied());
+  const Duration within = profile_.core.retry_interval * 2 + kTimeout * 3 + kCatchUpPerEntry * static_cast<std::int64_t>(lag);
   while (!converged()) {
     queue_.run_until(queue_.now() + kLook);
-    if (queue_.now() - from > kConvergeWithin) violation("no convergence: {}", describe_servers());
+    if (queue_.now() - from > within) violation("no convergence in {} ms: {}", to_millis(within), describe_servers());
   }
   return queue_.now() - from;
 }
 
 // The leader of the highest term that has committed in its term, if it knows its configuration as committed.
 const raft::Core* RaftCluster::leader() const {
+  const raft::Core* best = latest_leader();
+  if (best == nullptr || best->term_at(best->commit()) != best->term()) return nullptr;
+  return best;
+}
+
+const raft::Core* RaftCluster::latest_leader() const {
   const raft::Core* best = nullptr;
   for (const auto& server : servers_) {
     const raft::Core* core = server->core();
     if (core == nullptr || core->role() != raft::Role::Leader) continue;
     if (best == nullptr || core->term() > best->term()) best = core;
   }
-  if (best == nullptr || best->term_at(best->commit()) != best->term()) return nullptr;
   return best;
 }
 
@@ -183,10 +228,35 @@ HostId RaftCluster::likely_leader() const {
 }
 
 // The promise is for less than half of the voters at a time: the others are a quorum, and all of them are needed.
-void RaftCluster::rot(HostId host) {
+bool RaftCluster::may_rot(HostId host) const {
   const auto rotten = std::count_if(servers_.begin(), servers_.end(), [](const auto& server) { return server->rotten(); });
   const bool minority = static_cast<HostId>(rotten) + 1 <= (profile_.servers - 1) / 2;
-  if (!servers_[host]->rotten() && minority) servers_[host]->rot();
+  return !servers_[host]->rotten() && minority;
+}
+
+void RaftCluster::rot(HostId host) {
+  if (may_rot(host)) servers_[host]->rot();
+}
+
+void RaftCluster::rot_truncation(HostId host) {
+  if (may_rot(host)) servers_[host]->rot_truncation();
+}
+
+std::vector<raft::ServerId> RaftCluster::voters(HostId as_seen_by) const {
+  return servers_[as_seen_by]->core()->configuration().voters;
+}
+
+void RaftCluster::restore_members() {
+  const HostId host = likely_leader();
+  const raft::Core* core = servers_[host]->core();
+  if (core == nullptr) return;
+  for (HostId subject = 0; subject < servers(); ++subject) {
+    if (core->configuration().is_voter(id_of(subject))) continue;
+    const bool learns = core->configuration().is_learner(id_of(subject));
+    const auto kind = learns ? raft::MembershipChange::Kind::Promote : raft::MembershipChange::Kind::AddLearner;
+    servers_[host]->change_membership({kind, id_of(subject)});
+    return;
+  }
 }
 
 // Tends to the number of voters that the run began with; which servers they are wanders.

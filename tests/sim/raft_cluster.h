@@ -13,6 +13,7 @@
 #include "tests/sim/faults.h"
 #include "tests/sim/history.h"
 #include "tests/sim/network.h"
+#include "tests/sim/plays.h"
 #include "tests/sim/profile.h"
 #include "tests/sim/raft_checker.h"
 #include "tests/sim/server.h"
@@ -29,7 +30,9 @@ struct RunReport {
   std::uint64_t answered_total = 0;
   std::uint64_t committed_total = 0;
   std::uint64_t leaders_total = 0;
-  Duration leader_after{};     // from the end of the faults to a leader that a client could use
+  Duration elected_after{};    // from the end of the faults to a leader
+  std::uint64_t elections_lost = 0;  // meanwhile: terms that got none
+  Duration leader_after{};     // to one that has committed in its term, so that a client could use it
   Duration converged_after{};  // from the end of the load to equal state
   friend bool operator==(const RunReport&, const RunReport&) = default;
 };
@@ -50,15 +53,24 @@ class RaftCluster final : public FaultTarget {
   void fill_disk(HostId host, bool full) override { servers_[host]->fill_disk(full); }
   void break_next_sync(HostId host) override { servers_[host]->break_next_sync(); }
   void rot(HostId host) override;
+  void rot_truncation(HostId host) override;
   void change_members() override;
+  void change_member(HostId asked, const raft::MembershipChange& change) override { servers_[asked]->change_membership(change); }
+  void restore_members() override;
+  [[nodiscard]] std::vector<raft::ServerId> voters(HostId as_seen_by) const override;
   void transfer_leadership() override;
+  void transfer(HostId asked, HostId to) override { servers_[asked]->transfer(id_of(to)); }
   [[nodiscard]] HostId likely_leader() const override;
 
  private:
   void deliver(HostId from, HostId to, Bytes message);
+  [[nodiscard]] bool may_rot(HostId host) const;
   void start_all();
   void heal();
-  [[nodiscard]] Duration await_leader();
+  void await_elected(RunReport& report);
+  [[nodiscard]] Duration await_usable();
+  [[nodiscard]] raft::Term highest_term() const;
+  [[nodiscard]] const raft::Core* latest_leader() const;
   [[nodiscard]] Duration await_convergence();
   void await_progress();
   [[nodiscard]] bool converged() const;
@@ -72,12 +84,15 @@ class RaftCluster final : public FaultTarget {
   Rng rng_;
   Profile profile_;
   EventQueue queue_;
+  MonoTime healed_at_;
   Network network_;
   RaftChecker checker_;
   History history_;
   std::vector<std::unique_ptr<Server>> servers_;
   std::vector<std::unique_ptr<Client>> clients_;
   FaultInjector faults_;
+  Plays plays_;
+  Hooks hooks_;
 };
 
 }  // namespace mesh::sim

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/mutant.h"
 #include "base/uuid.h"
+#include "storage/log_format.h"
 #include "storage/segment_log.h"
 #include "tests/sim/outcome.h"
 
@@ -148,6 +149,7 @@ void Server::step(raft::Event event) {
           actions.role->term.value(), actions.role->leader.value());
   }
   around_.checker.after_step(host_, before, core, actions);
+  if (actions.role && actions.role->role == raft::Role::Leader && before.role != raft::Role::Leader) around_.hooks.leads(host_);
   carry_out(std::move(actions));
   arm();
 }
@@ -244,8 +246,10 @@ void Server::write_in_flight() {
   if (!durable.ok()) return in_lane(Lane::Log, kFullRetry, [this] { write_in_flight(); });
   around_.checker.on_durable(host_, *in_flight_);
   if (in_flight_->clear_damage) rotten_ = false;
+  const bool truncated = in_flight_->truncate_from.has_value() && !in_flight_->reset;
   in_flight_.reset();
   step(raft::Persisted{std::move(durable).value()});
+  if (truncated) around_.hooks.truncated(host_);
 }
 
 // The server's own end: what its disk says is final. A supervisor starts it again.
@@ -277,9 +281,31 @@ void Server::rot() {
   rotten_ = true;
 }
 
+void Server::rot_truncation() {
+  std::vector<std::string> paths = disk_.paths();
+  std::sort(paths.rbegin(), paths.rend());
+  for (const std::string& path : paths) {
+    const Bytes content = *disk_.content(path);
+    for (std::size_t at = content.size() / storage::kRecordAlignment * storage::kRecordAlignment; at > 0;) {
+      at -= storage::kRecordAlignment;
+      const auto record = storage::decode_record(ByteView(content).substr(at));
+      if (!record || record->type != storage::RecordType::Truncation) continue;
+      TRACE(around_.queue, "fault: the truncation to {} at byte {} of {} on server {} rots", record->index.value(), at, path, host_);
+      disk_.flip_bit(path, (at + rng_.below(storage::kRecordHeaderBytes)) * 8 + rng_.below(8));
+      rotten_ = true;
+      return;
+    }
+  }
+}
+
 void Server::break_next_sync() {
   disk_.fail_next_sync();
   disk_faulty_ = true;
+}
+
+void Server::end_disk_faults() {
+  disk_.fail_next_sync(false);
+  fill_disk(false);
 }
 
 void Server::load(const raft::LoadEntries& wanted) {

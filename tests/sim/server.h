@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -25,11 +26,18 @@
 
 namespace mesh::sim {
 
+// What a server tells of itself in the moment it happens, before its messages leave.
+struct Hooks {
+  std::function<void(HostId)> leads;
+  std::function<void(HostId)> truncated;  // entries were cut off its log, durably
+};
+
 struct Surroundings {
   EventQueue& queue;
   Network& network;
   RaftChecker& checker;
   const Profile& profile;
+  const Hooks& hooks;
 };
 
 class Server {
@@ -42,7 +50,9 @@ class Server {
   void crash(bool power_lost);  // REQUIRES up()
   void fill_disk(bool full);    // no byte more until it is called with false
   void break_next_sync();       // it fails and leaves in doubt what is on the platter
+  void end_disk_faults();       // of those to come
   void rot();                   // one bit of the log's files flips. REQUIRES !up()
+  void rot_truncation();        // the record of the last truncation, if there is one. REQUIRES !up()
   [[nodiscard]] bool rotten() const { return rotten_; }  // and not yet known to be whole again
   [[nodiscard]] bool up() const { return process_.up(); }
   [[nodiscard]] Process& process() { return process_; }

@@ -42,7 +42,7 @@ class SimDisk final : public storage::Disk {
 
   // Once: the next sync_data() fails with Io; of what it should have synced any part is lost, though reads still show
   // it (as Linux does).
-  void fail_next_sync() { fail_next_sync_ = true; }
+  void fail_next_sync(bool fail = true) { fail_next_sync_ = fail; }
   // Space for all files together; writes beyond it are cut short and fail with Unavailable.
   void set_capacity(std::uint64_t bytes) { capacity_ = bytes; }
   [[nodiscard]] std::uint64_t used_bytes() const;
