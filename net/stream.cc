@@ -123,9 +123,19 @@ void Stream::on_read(std::ptrdiff_t count) {
     bytes_read_ += static_cast<std::uint64_t>(count);
     return observer_->on_data(ByteView(loop_.read_buffer(), static_cast<std::size_t>(count)));
   }
-  if (count == UV_EOF) return on_end_of_input();
-  reset_by_peer_ = count == UV_ECONNRESET;
-  fail_now(socket_error("read", static_cast<int>(-count)));
+  const int failure = count == UV_EOF ? pending_error() : static_cast<int>(-count);
+  if (failure == 0) return on_end_of_input();
+  reset_by_peer_ = failure == ECONNRESET;
+  fail_now(socket_error("read", failure));
+}
+
+// libuv takes a hang-up that arrives together with the last bytes for an orderly end, without asking the socket; after a
+// reset the socket still holds the error.
+int Stream::pending_error() const {
+  int failure = 0;
+  socklen_t size = sizeof failure;
+  if (local_.is_unix() || getsockopt(descriptor(), SOL_SOCKET, SO_ERROR, &failure, &size) != 0) return 0;
+  return failure;
 }
 
 void Stream::on_end_of_input() {

@@ -85,6 +85,7 @@ class Stream final : public ByteStream {
   bool queued_more(std::size_t bytes);
   void submit();
   void on_read(std::ptrdiff_t count);
+  [[nodiscard]] int pending_error() const;
   void on_end_of_input();
   void on_submitted(int status);
   void check_stall();

@@ -258,4 +258,16 @@ TEST_CASE("a paused listener leaves connections in the kernel's queue") {
   REQUIRE(wait_for(loop, [&] { return accepted == 1; }));
 }
 
+TEST_CASE("a reset that arrives together with bytes is no orderly end") {
+  Loop loop("test");
+  StreamPair pair(loop);
+  pair.a->write("last bytes");
+  pair.a->reset();
+  settle(loop);  // both are in the kernel before anybody reads
+  pair.b->resume_reading();
+  REQUIRE(wait_for(loop, [&] { return pair.at_b.failure.has_value() || pair.at_b.ended; }));
+  EXPECT_FALSE(pair.at_b.ended);
+  EXPECT(pair.b->reset_by_peer());
+}
+
 }  // namespace mesh::net
