@@ -5,9 +5,6 @@
 
 namespace mesh::agent {
 
-namespace {
-
-// That it is a server, not only somebody who has that name: a service called "server" gets the same SNI.
 Status verify_server(const net::CertificateInfo& certificate, std::string_view trust_domain, std::string_view datacenter) {
   if (certificate.uris.size() != 1) return error(Code::Denied, "a server's certificate names one id, this one {}", certificate.uris.size());
   MESH_TRY(id, model::SpiffeId::parse(certificate.uris.front()));
@@ -15,8 +12,6 @@ Status verify_server(const net::CertificateInfo& certificate, std::string_view t
     return error(Code::Denied, "{} is not a server of {} in {}", certificate.uris.front(), trust_domain, datacenter);
   return {};
 }
-
-}  // namespace
 
 struct ServerChannel::Parts {
   Parts(net::Loop& loop, net::HandshakePool& pool, Rng rng, ServerChannelOptions with)

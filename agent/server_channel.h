@@ -7,15 +7,18 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/function.h"
+#include "base/result.h"
 #include "base/rng.h"
 #include "net/address.h"
 #include "net/rpc.h"
 #include "net/rpc_redial.h"
 
 namespace mesh::net {
+struct CertificateInfo;
 class HandshakePool;
 class Loop;
 class TlsIdentity;
@@ -29,6 +32,11 @@ struct ServerChannelOptions {
   std::string trust_domain;
   net::RpcRedialOptions redial = {};
 };
+
+// That a certificate is one of a server of the mesh and datacenter, not only of somebody with that name: a service called
+// "server" gets the same SNI. Denied. Pure; any thread.
+[[nodiscard]] Status verify_server(const net::CertificateInfo& certificate, std::string_view trust_domain,
+                                   std::string_view datacenter);
 
 class ServerChannel final : public net::RpcChannel {
  public:

@@ -121,10 +121,6 @@ CertificateKeeper::CertificateKeeper(net::Loop& loop, net::RpcChannel& channel, 
       timer_(loop, [this] { on_timer(); }) {
   entries_[std::string(kNode)].loaded = true;
   hold(std::string(kNode), options_.node.identity);
-  if (node_expired()) {  // at once
-    plan_.drop(kNode);
-    plan_.want(std::string(kNode));
-  }
   publish();
   publish_due_ = false;
 }

@@ -75,6 +75,11 @@ bool try_another(Code code) {
   return code == Code::Unavailable || code == Code::Timeout || code == Code::Overloaded;
 }
 
+// Of a connection: somebody is there, who does not prove to be a server of this mesh or takes us for a stranger.
+bool is_stranger(Code code) {
+  return code == Code::Unauthenticated || code == Code::Denied || code == Code::NotFound;
+}
+
 std::string utc(WallTime time) {
   const auto whole = duration_cast<seconds>(time.time_since_epoch()).count();
   return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC", fmt::gmtime(static_cast<std::time_t>(whole)));
@@ -85,9 +90,9 @@ struct Answered {
   model::JoinResponse response;
 };
 
-// What a server refused, for the one who holds the token.
-Error refusal(const std::string& server, const Error& why) {
-  if (why.code == Code::Denied)
+// For the one who holds the token, or the node that was revoked.
+Error refusal(const std::string& server, const Error& why, bool with_token) {
+  if (why.code == Code::Denied && with_token)
     return error(why.code, "{} does not let this host in: {}; make a new token with 'meshctl token join'", server, why.message);
   return error(why.code, "{} does not let this host in: {}", server, why.message);
 }
@@ -97,14 +102,16 @@ class Asker {
  public:
   Asker(JoinWays ways, Duration time_max, const NodeRecord& record) : ways_(ways), time_max_(time_max), record_(record) {}
 
-  Result<Answered> run(const Bytes& request) {
+  Result<Answered> run(const model::JoinRequest& request) {
+    const Bytes bytes = encode(request);
     const std::size_t count = std::min(record_.servers.size(), kJoinServersTried);
     for (std::size_t i = 0; i < count; ++i) {
       const std::string& server = record_.servers[i];
-      JoinAnswer answer = ways_.caller.call(server, request, time_max_);
+      JoinAnswer answer = ways_.caller.call(server, bytes, time_max_);
       if (answer.result.ok()) return read(server, *answer.result);
       const Error& why = answer.result.error();
-      if (answer.reached && !try_another(why.code)) return refusal(server, why);
+      if (answer.reached && !try_another(why.code)) return refusal(server, why, !request.token_id.empty());
+      strangers_ += !answer.reached && is_stranger(why.code) ? 1 : 0;
       note(server, why);
     }
     return none_reached();
@@ -117,7 +124,6 @@ class Asker {
   }
 
   void note(const std::string& server, const Error& why) {
-    strangers_ += why.code == Code::Unauthenticated ? 1 : 0;
     if (!reasons_.empty()) reasons_ += "; ";
     reasons_ += fmt::format("{}: {}", server, why.message);
   }
@@ -158,7 +164,7 @@ Result<std::shared_ptr<const net::TlsIdentity>> check_answer(const Answered& ans
 }
 
 Result<JoinedNode> obtain(const NodeFiles& files, Prepared node, model::JoinRequest request, Duration time_max, JoinWays ways) {
-  MESH_TRY(answered, Asker(ways, time_max, node.record).run(encode(request)));
+  MESH_TRY(answered, Asker(ways, time_max, node.record).run(request));
   const WallTime now = ways.now();
   MESH_TRY(identity, check_answer(answered, node).context("while reading the answer of {}", answered.server));
   if (!answered.response.servers.empty()) node.record.servers = answered.response.servers;

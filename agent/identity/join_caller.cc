@@ -2,85 +2,68 @@
 
 #include <optional>
 
+#include "agent/server_channel.h"
 #include "model/protocol.h"
 #include "model/spiffe.h"
 #include "net/loop.h"
 #include "net/rpc_http2.h"
-#include "net/tcp.h"
-#include "net/tls/handshake.h"
+#include "net/rpc_tls.h"
 
 namespace mesh::agent {
 namespace {
 
-// Pool thread.
-Status check_server(const net::CertificateInfo& peer, const std::string& trust_domain) {
-  if (peer.uris.size() == 1) {
-    const auto id = model::SpiffeId::parse(peer.uris[0]);
-    if (id.ok() && id->kind == model::SpiffeId::Kind::Server && id->trust_domain == trust_domain) return {};
-  }
-  return error(Code::Unauthenticated, "it shows the certificate of '{}', which is no server of {}",
-               peer.uris.empty() ? peer.subject : peer.uris[0], trust_domain);
-}
-
-// One connection and one call over it: connect, handshake, call.
+// One connection and one call over it.
 class Attempt {
  public:
-  Attempt(net::Loop& loop, net::HandshakePool& pool, const JoinTrust& trust, const Bytes& request, MonoTime deadline)
-      : loop_(loop), pool_(pool), trust_(trust), request_(request), deadline_(deadline) {}
+  Attempt(net::RpcDialer& dialer, const Bytes& request, MonoTime deadline)
+      : dialer_(dialer), request_(request), deadline_(deadline) {}
 
   void start(const net::Endpoint& to) {
-    net::ConnectOptions options;
-    options.deadline = deadline_;
-    connect_ = std::make_unique<net::StreamConnect>(
-        loop_, to, options, [this](Result<std::unique_ptr<net::Stream>> stream) { shake_hands(std::move(stream)); });
+    dial_ = dialer_.dial(to, deadline_, [this](Result<std::unique_ptr<net::ByteStream>> stream) { ask(std::move(stream)); });
   }
 
   std::optional<JoinAnswer> answer;
 
  private:
-  void shake_hands(Result<std::unique_ptr<net::Stream>> stream) {
-    if (!stream.ok()) return fail(std::move(stream).error());
-    net::TlsClientOptions options;
-    options.trust = trust_.pinned_root_key_hash.empty() ? trust_.roots : nullptr;
-    options.pinned_root_key_hash = trust_.pinned_root_key_hash;
-    options.server_name = model::server_sni(trust_.datacenter, trust_.trust_domain);
-    options.alpn = {"h2"};
-    options.verify = [domain = trust_.trust_domain](const net::CertificateInfo& peer) { return check_server(peer, domain); };
-    options.deadline = deadline_;
-    handshake_ = std::make_unique<net::TlsHandshake>(
-        pool_, std::move(*stream), std::move(options),
-        [this](Result<std::unique_ptr<net::TlsStream>> tls) { ask(std::move(tls)); });
-  }
-
-  void ask(Result<std::unique_ptr<net::TlsStream>> tls) {
-    if (!tls.ok()) return fail(std::move(tls).error());
-    channel_ = std::make_unique<net::RpcHttp2Channel>(std::move(*tls), net::RpcHttp2ChannelOptions{}, [](const Status&) {});
+  void ask(Result<std::unique_ptr<net::ByteStream>> stream) {
+    if (!stream.ok()) {
+      answer = JoinAnswer{.reached = false, .result = std::move(stream).error()};
+      return;
+    }
+    channel_ = std::make_unique<net::RpcHttp2Channel>(std::move(*stream), net::RpcHttp2ChannelOptions{}, [](const Status&) {});
     call_ = channel_->call({model::kJoinPath}, request_, deadline_, [this](Result<Bytes> reply) {
       answer = JoinAnswer{.reached = true, .result = std::move(reply)};
     });
   }
 
-  void fail(Error why) { answer = JoinAnswer{.reached = false, .result = std::move(why)}; }
-
-  net::Loop& loop_;
-  net::HandshakePool& pool_;
-  const JoinTrust& trust_;
+  net::RpcDialer& dialer_;
   const Bytes& request_;
   MonoTime deadline_;
-  std::unique_ptr<net::StreamConnect> connect_;
-  std::unique_ptr<net::TlsHandshake> handshake_;
+  std::unique_ptr<net::RpcDial> dial_;
   std::unique_ptr<net::RpcHttp2Channel> channel_;
   std::unique_ptr<net::RpcCall> call_;
 };
 
+net::TlsClientOptions tls_options(const JoinTrust& trust) {
+  net::TlsClientOptions options;
+  if (trust.pinned_root_key_hash.empty()) options.trust = trust.roots;
+  options.pinned_root_key_hash = trust.pinned_root_key_hash;
+  options.server_name = model::server_sni(trust.datacenter, trust.trust_domain);
+  options.verify = [domain = trust.trust_domain, datacenter = trust.datacenter](const net::CertificateInfo& peer) {
+    return verify_server(peer, domain, datacenter);
+  };
+  return options;
+}
+
 class TlsJoinCaller final : public JoinCaller {
  public:
-  explicit TlsJoinCaller(JoinTrust trust) : trust_(std::move(trust)), pool_({.threads = 1}), loop_("join") {}
+  explicit TlsJoinCaller(JoinTrust trust)
+      : trust_(std::move(trust)), pool_({.threads = 1}), loop_("join"), dialer_(loop_, pool_, [this] { return tls_options(trust_); }) {}
 
   JoinAnswer call(const std::string& server, const Bytes& request, Duration time_max) override {
     const auto endpoint = net::Endpoint::parse(server);
     if (!endpoint.ok()) return {.reached = false, .result = endpoint.error()};
-    Attempt attempt(loop_, pool_, trust_, request, loop_.now() + time_max);
+    Attempt attempt(dialer_, request, loop_.now() + time_max);
     attempt.start(*endpoint);
     (void)loop_.run_until([&attempt] { return attempt.answer.has_value(); }, time_max + seconds(1));
     if (attempt.answer) return std::move(*attempt.answer);
@@ -91,6 +74,7 @@ class TlsJoinCaller final : public JoinCaller {
   JoinTrust trust_;
   net::HandshakePool pool_;
   net::Loop loop_;
+  net::TlsDialer dialer_;
 };
 
 }  // namespace

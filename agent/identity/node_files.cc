@@ -47,14 +47,14 @@ Status check_record(const NodeRecord& record, const std::string& path) {
   const bool whole = Uuid::parse(record.node_id).ok() && Uuid::parse(record.cluster_id).ok() &&
                      model::is_dns_label(record.datacenter) && !record.domain.empty();
   if (whole) return {};
-  return error(Code::Corrupt, "{} names no node and cluster; restore it, or run 'meshctl leave --force' and join again", path);
+  return error(Code::Corrupt, "{} names no node and cluster; restore it, or remove it and join again", path);
 }
 
 // The certificate says that it is this node's in this cluster.
 Status check_certificate(const net::CertificateInfo& leaf, const NodeRecord& record, const std::string& path) {
   const std::string wanted = node_spiffe_id(record).uri();
   if (leaf.uris.size() == 1 && leaf.uris[0] == wanted) return {};
-  return error(Code::Corrupt, "{} is the certificate of '{}', this node is '{}'; restore the files of one node, or leave and join again",
+  return error(Code::Corrupt, "{} is the certificate of '{}', this node is '{}'; restore the files of one node, or run 'meshctl leave' and join again",
                path, leaf.uris.empty() ? std::string() : leaf.uris[0], wanted);
 }
 
@@ -125,7 +125,7 @@ Result<NodeRecord> NodeFiles::read_record() const {
 Result<std::string> NodeFiles::read_key() const {
   auto key = read_private(key_path());
   if (!key.ok() && key.error().code == Code::NotFound)
-    return error(Code::Corrupt, "{} is gone; restore it, or run 'meshctl leave --force' and join again", key_path());
+    return error(Code::Corrupt, "{} is gone; restore it, or run 'meshctl leave' and join again", key_path());
   return key;
 }
 

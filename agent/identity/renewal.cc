@@ -13,9 +13,10 @@ void RenewalPlan::drop(std::string_view subject) {
 void RenewalPlan::on_certificate(TwoClocks now, const std::string& subject, Validity validity) {
   const Duration share = std::max(Duration{}, validity.not_after - validity.not_before) / kRenewalShare;
   Entry& entry = entries_[subject];
+  const bool asked = entry.asking;
   entry = Entry{};
   entry.renew_at = validity.not_before + rng_.between(share * 4 / 5, share);
-  entry.retry_at = now.mono + kRenewalIntervalMin;
+  entry.retry_at = asked ? now.mono + kRenewalIntervalMin : now.mono;
 }
 
 void RenewalPlan::on_failed(TwoClocks now, std::string_view subject) {

@@ -22,7 +22,7 @@ namespace mesh::agent {
 
 inline constexpr std::size_t kAsksMax = 4;
 inline constexpr int kRenewalShare = 7;                         // of a certificate's life
-inline constexpr Duration kRenewalIntervalMin = minutes(1);     // however short it lives
+inline constexpr Duration kRenewalIntervalMin = minutes(1);     // however short what servers sign lives
 inline constexpr Duration kRenewalLookInterval = minutes(10);
 inline constexpr Duration kRenewalBackoffMin = seconds(1);
 inline constexpr Duration kRenewalBackoffMax = minutes(5);
@@ -44,7 +44,8 @@ class RenewalPlan {
   // Without a certificate: asked for at once. No change if the plan has it.
   void want(const std::string& subject);
   void drop(std::string_view subject);
-  // It has this certificate now, from the disk or from a server.
+  // It has this certificate now: from the disk (renewed at once if it is time), or because it was asked for (not again
+  // within kRenewalIntervalMin).
   void on_certificate(TwoClocks now, const std::string& subject, Validity validity);
   // REQUIRES it was asked for. What was dropped meanwhile is left aside, here and above.
   void on_failed(TwoClocks now, std::string_view subject);

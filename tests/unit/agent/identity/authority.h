@@ -52,12 +52,13 @@ class Authority {
   }
 
   // Seven days, backdated ten minutes, as servers do it.
-  [[nodiscard]] std::string sign(ByteView csr, const std::string& uri, Duration life = hours(7 * 24)) {
+  [[nodiscard]] std::string sign(ByteView csr, const std::string& uri, Duration life = hours(7 * 24),
+                                 std::vector<std::string> dns_names = {}) {
     const auto request = net::read_csr(csr);
     REQUIRE(request.ok());
     auto chain = signer_->sign_leaf({.public_key = request->public_key,
                                      .uri = uri,
-                                     .dns_names = {},
+                                     .dns_names = std::move(dns_names),
                                      .serial = Bytes(1, static_cast<char>(++serial_)),
                                      .validity = {now_ - minutes(10), now_ + life}});
     REQUIRE(chain.ok());
@@ -67,6 +68,12 @@ class Authority {
     const auto csr = net::make_csr(key_pem);
     REQUIRE(csr.ok());
     return sign(*csr, uri, life);
+  }
+
+  [[nodiscard]] std::string sign_named(const std::string& key_pem, const std::string& uri, std::vector<std::string> dns_names) {
+    const auto csr = net::make_csr(key_pem);
+    REQUIRE(csr.ok());
+    return sign(*csr, uri, hours(7 * 24), std::move(dns_names));
   }
 
   [[nodiscard]] const model::CaRoot& root() const { return root_; }

@@ -232,9 +232,14 @@ TEST_CASE("a node certificate past a seventh of its life is renewed by Sign with
   rig.open();
   const auto expires = rig.keeper->identities()->node->leaf().not_after;
   rig.keeper->update(rig.view(false));
-  net::settle(rig.loop);
-  EXPECT(rig.channel.calls(model::kSignPath).empty());  // not within a minute of the start
-  EXPECT(expires > wall_now());
+  const auto call = rig.wait_for_call(1);
+  const auto request = decode<model::SignRequest>(call->request);
+  EXPECT(request->service.empty());
+  EXPECT_EQ(net::read_csr(request->csr)->key_hash, *net::key_hash_of(key));
+  rig.sign(*call);
+  REQUIRE(net::wait_for(rig.loop, [&] { return rig.seen != nullptr; }));
+  EXPECT(rig.seen->node->leaf().not_after > expires);
+  EXPECT(rig.files.read()->identity->leaf() == rig.seen->node->leaf());
 }
 
 }  // namespace
