@@ -21,7 +21,7 @@
 #include "net/address.h"
 #include "net/rpc_local.h"
 #include "net/signal.h"
-#include "server/identity.h"
+#include "server/create_cluster.h"
 #include "server/server.h"
 
 namespace mesh::daemon {

@@ -25,12 +25,14 @@ void put_leaf(Transaction& tx, model::Leaf leaf) {
 
 void put_member(Transaction& tx, model::Member member) {
   const std::shared_ptr<const model::Member> existing = tx.state().share_member(member.node_id);
-  tx.upsert(model::kTableMembers, member.node_id.text(), std::move(member), existing.get());
+  Bytes key = member.node_id.text();
+  tx.upsert(model::kTableMembers, std::move(key), std::move(member), existing.get());
 }
 
 void put_token(Transaction& tx, model::JoinToken token) {
   const std::shared_ptr<const model::JoinToken> existing = tx.state().share_join_token(token.id);
-  tx.upsert(model::kTableJoinTokens, token.id, std::move(token), existing.get());
+  Bytes key = token.id;
+  tx.upsert(model::kTableJoinTokens, std::move(key), std::move(token), existing.get());
 }
 
 model::Member admitted(Transaction& tx, const model::AdmitCommand& body) {

@@ -1,5 +1,5 @@
-// Who a server is: the file server.json in its data directory, written once, by the making of a cluster or by
-// joining one. Its presence says that the directory is a server's. docs/formats/server-identity.md.
+// Who a server is: the file server.json in its data directory, written once, by the making of a cluster
+// (server/create_cluster.h) or by joining one. Its presence says that the directory is a server's. docs/formats/server-identity.md.
 #pragma once
 
 #include <cstdint>
@@ -17,24 +17,13 @@ inline constexpr std::uint32_t kIdentityVersion = 1;
   F(2, std::string, cluster_id, "cluster_id", "UUID of the cluster, for life")                     \
   F(3, std::uint64_t, server_id, "server_id", "number of the server in its cluster, never reused") \
   F(4, std::string, datacenter, "datacenter", "")                                                  \
-  F(5, bool, default_allow, "default_allow", "what the first Init command says")
+  F(5, std::string, node_id, "node_id", "UUID of the host as a node and member")
 struct ServerIdentity {
   MESH_MESSAGE(ServerIdentity, MESH_SERVER_IDENTITY_FIELDS)
 };
 
 // Errors: Precondition (no server's directory: says what to do), Corrupt, Unsupported (a later layout), Io.
 [[nodiscard]] Result<ServerIdentity> read_identity(const std::string& data_dir);
-
-struct NewCluster {
-  std::string data_dir;    // made if missing
-  std::string cluster_id;  // a fresh UUID
-  std::string datacenter = "dc1";
-  bool default_allow = false;
-};
-// Makes a cluster with this server as its only voter: the Raft log first, the identity last, so that a crash
-// in between leaves no server. Blocks. Errors: Conflict (the directory is a server's, or holds what an
-// interrupted attempt left), Invalid (cluster id), Io.
-[[nodiscard]] Status create_cluster(const NewCluster& cluster);
 
 // Folders of a server's stores.
 [[nodiscard]] std::string log_folder(const std::string& data_dir);

@@ -3,26 +3,23 @@
 #include <algorithm>
 
 #include "model/names.h"
+#include "net/crypto.h"
 
 namespace mesh::server {
 
 namespace {
 
-// Takes the same time wherever the two differ; hashes are of public length.
-bool same_hash(ByteView a, ByteView b) {
-  if (a.size() != b.size()) return false;
-  unsigned difference = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    difference |= static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[i]);
-  }
-  return difference == 0;
+Status check_secret(const State& state, const model::AdmitCommand& body) {
+  const model::JoinToken* token = state.join_token(body.token_id);
+  if (token != nullptr && net::equal_constant_time(token->secret_hash, body.secret_hash)) return {};
+  return bad_join_token();
 }
 
-Status check_token(const State& state, const model::AdmitCommand& body, WallTime time) {
-  const model::JoinToken* token = state.join_token(body.token_id);
-  if (token == nullptr || !same_hash(token->secret_hash, body.secret_hash)) return bad_join_token();
-  if (token->uses_left == 0 || token->expires_at <= time || token->kind != body.member.kind) return bad_join_token();
-  return {};
+// REQUIRES check_secret.
+Status check_use(const State& state, const model::AdmitCommand& body, WallTime time) {
+  const model::JoinToken& token = *state.join_token(body.token_id);
+  if (token.uses_left > 0 && token.expires_at > time && token.kind == body.member.kind) return {};
+  return bad_join_token();
 }
 
 Status check_name_free(const State& state, std::string_view name, const model::NodeId& node_id) {
@@ -64,6 +61,7 @@ bool is_admitted(const State& state, const model::AdmitCommand& body) {
 }
 
 Status check_admit(const State& state, const model::AdmitCommand& body, WallTime time) {
+  MESH_TRY_STATUS(check_secret(state, body));
   const model::Member* member = state.member(body.member.node_id);
   if (member != nullptr && member->revoked_at) {
     return error(Code::Denied, "node {} was removed from the cluster: join under a new node id",
@@ -73,7 +71,7 @@ Status check_admit(const State& state, const model::AdmitCommand& body, WallTime
     return error(Code::Conflict, "node {} is bound to another key: join under a new node id",
                  member->node_id.text());
   }
-  if (!is_admitted(state, body)) MESH_TRY_STATUS(check_token(state, body, time));
+  if (!is_admitted(state, body)) MESH_TRY_STATUS(check_use(state, body, time));
   return check_name_free(state, body.member.name, body.member.node_id);
 }
 

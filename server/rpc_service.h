@@ -1,12 +1,16 @@
-// RpcService: what agents ask of a server (model/protocol.h): Apply, Barrier, KvRead, Status, Watch.
+// RpcService: what agents ask of a server (model/protocol.h).
 //
 //   Apply    checks the command, puts in the leader's time and random bytes, proposes it, answers its result
-//   Barrier  answers an index that a fresh enough answer must have reached; callers that wait share one
-//   quorum round KvRead   waits for freshness as Barrier does, then answers or blocks (KvReads) Watch hands
-//   the stream to the WatchHub
+//   Barrier  answers an index that a fresh enough answer must have reached; callers that wait share one quorum round
+//   KvRead   waits for freshness as Barrier does, then answers or blocks (KvReads)
+//   Watch    hands the stream to the WatchHub
+//   Forward  another server's call for somebody else: dispatched as that caller's own
+//   Join, Sign and what concerns tokens: IdentityService
+//
+// Each call is decided by server/authorize.h first. A member that is removed loses its watch streams at once.
 //
 // Thread: the raft loop. Ownership: it registers its handlers in an RpcServer that must not be used after it;
-// host, machine and loop outlive it. A joining host (RpcPeer::Kind::Joining) is refused everything here.
+// host, machine, CA and loop outlive it.
 #pragma once
 
 #include <string>
@@ -14,6 +18,9 @@
 
 #include "base/rng.h"
 #include "net/rpc.h"
+#include "server/authorize.h"
+#include "server/ca.h"
+#include "server/identity_service.h"
 #include "server/kv_reads.h"
 #include "server/raft_host.h"
 #include "server/state_machine.h"
@@ -27,6 +34,7 @@ class RpcService final : private StateObserver {
     net::Loop& loop;
     RaftHost& host;
     StateMachine& machine;
+    Ca& ca;
   };
   struct Options {
     std::string rpc_address;  // ADDRESS:PORT of this server, as Status tells it
@@ -51,6 +59,14 @@ class RpcService final : private StateObserver {
   void kv_read(net::RpcRequest request, net::RpcReply reply);
   void status(net::RpcRequest request, net::RpcReply reply);
   void watch(net::RpcRequest request, std::unique_ptr<net::RpcServerStream> stream);
+  void forward(net::RpcRequest request, net::RpcReply reply);
+
+  template <class M>
+  [[nodiscard]] Result<M> read_request(const net::RpcRequest& request) const;
+  [[nodiscard]] Status allow(const net::RpcRequest& request, std::string_view token, Wish wish) const;
+  [[nodiscard]] Status allow_write(const net::RpcRequest& request, const model::ApplyRequest& message) const;
+  [[nodiscard]] std::vector<std::string> server_addresses() const;
+  void drop_removed_members(const model::ChangeSet& changes, const State& state);
 
   void on_changes(const model::ChangeSet& changes, const State& state) override;
   void on_loaded(const State& state) override;
@@ -60,6 +76,8 @@ class RpcService final : private StateObserver {
   Rng rng_;
   WatchHub watches_;
   KvReads kv_reads_;
+  IdentityService identity_;
+  net::RpcServer* server_ = nullptr;  // where the handlers are; for Forward
 };
 
 }  // namespace mesh::server

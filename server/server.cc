@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/uuid.h"
+#include "server/create_cluster.h"
 #include "storage/rocks_tables.h"
 #include "storage/segment_log.h"
 
@@ -14,7 +15,12 @@ Result<std::unique_ptr<Server>> Server::open(net::Loop& loop, const ServerOption
   MESH_TRY(identity, read_identity(options.data_dir));
   MESH_TRY(lock, FileLock::acquire(options.data_dir + "/server.lock"));
   MESH_TRY(cluster_id, Uuid::parse(identity.cluster_id));
+  MESH_TRY(init, read_init_command(options.data_dir));
+  MESH_TRY(ca_key, read_ca_key(options.data_dir));
+  if (!ca_key) LOG_WARN("this server cannot sign certificates: it has no ca.key", {"folder", options.data_dir});
   std::unique_ptr<Server> server(new Server(std::move(identity), std::move(lock), std::move(on_fatal)));
+  server->data_dir_ = options.data_dir;
+  server->init_ = std::move(init);
 
   RaftStores stores;
   stores.log = std::make_unique<storage::SegmentLog>(
@@ -29,8 +35,10 @@ Result<std::unique_ptr<Server>> Server::open(net::Loop& loop, const ServerOption
   MESH_TRY(host, RaftHost::open({loop, server->machine_, server->transport_, *server}, host_options,
                                 std::move(stores)));
   server->host_ = std::move(host);
-  server->service_ = std::make_unique<RpcService>(RpcService::Parts{loop, *server->host_, server->machine_},
-                                                  RpcService::Options{options.rpc_address, options.seed + 1});
+  server->ca_ = std::make_unique<Ca>(loop.ref(), std::move(ca_key));
+  server->service_ =
+      std::make_unique<RpcService>(RpcService::Parts{loop, *server->host_, server->machine_, *server->ca_},
+                                   RpcService::Options{options.rpc_address, options.seed + 1});
   server->service_->serve(server->rpc_);
   return server;
 }
@@ -40,20 +48,23 @@ Server::Server(ServerIdentity identity, FileLock lock, UniqueFunction<void(const
 
 Server::~Server() = default;
 
-// The first leader writes down what the cluster is. If that is in the log already and only not yet applied
-// here, the command comes to nothing.
+// The first leader writes down what the cluster is. If that is in the log already and only not yet applied here, the
+// command comes to nothing.
 void Server::on_role(const raft::RoleChange& change) {
-  if (change.role == raft::Role::Leader && state().catalog().cluster() == nullptr) init_cluster();
+  if (change.role == raft::Role::Leader && init_) init_cluster();
 }
 
 void Server::init_cluster() {
-  model::InitCommand body;
-  body.cluster_id = identity_.cluster_id;
-  body.datacenter = identity_.datacenter;
-  body.default_allow = identity_.default_allow;
-  service_->propose(model::make_command(std::move(body)), [](Result<Bytes> result) {
-    if (!result.ok()) LOG_WARN("the cluster row was not written", {"error", result.error()});
-  });
+  service_->propose(*init_, [this](Result<Bytes> result) { on_init(status_of(result)); });
+}
+
+void Server::on_init(const Status& status) {
+  if (!status.ok() && status.error().code != Code::Conflict) {
+    LOG_WARN("the cluster's first rows were not written", {"error", status.error()});
+    return;  // at the next leadership
+  }
+  init_.reset();
+  forget_init_command(data_dir_);
 }
 
 }  // namespace mesh::server

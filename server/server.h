@@ -13,8 +13,10 @@
 #include "base/file.h"
 #include "base/function.h"
 #include "base/result.h"
+#include "model/command.h"
 #include "net/loop.h"
 #include "net/rpc.h"
+#include "server/ca.h"
 #include "server/identity.h"
 #include "server/raft_host.h"
 #include "server/rpc_service.h"
@@ -54,7 +56,10 @@ class Server final : private RaftHostObserver {
   void on_role(const raft::RoleChange& change) override;
   void on_fatal(const Error& error) override { on_fatal_(error); }
   void init_cluster();
+  void on_init(const Status& status);
 
+  std::string data_dir_;
+  std::optional<model::Command> init_;  // waits for the first leadership
   ServerIdentity identity_;
   FileLock lock_;
   UniqueFunction<void(const Error&)> on_fatal_;
@@ -63,6 +68,7 @@ class Server final : private RaftHostObserver {
   StateMachine machine_;
   net::RpcServer rpc_;
   std::unique_ptr<RaftHost> host_;
+  std::unique_ptr<Ca> ca_;
   std::unique_ptr<RpcService> service_;
 };
 

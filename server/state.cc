@@ -7,6 +7,25 @@ namespace mesh::server {
 MESH_MESSAGE_TABLE(RequestRecord, MESH_REQUEST_RECORD_FIELDS)
 MESH_MESSAGE_TABLE(Clock, MESH_CLOCK_FIELDS)
 
+namespace {
+
+// The key that a row of this value has to have.
+Bytes key_of(const Clock&) { return {}; }
+Bytes key_of(const model::JoinToken& token) { return token.id; }
+Bytes key_of(const model::ManagementToken& token) { return token.id; }
+Bytes key_of(const model::SealedKey& key) { return key.root_id; }
+Bytes key_of(const model::Member& member) { return member.node_id.text(); }
+Bytes key_of(const model::Leaf& leaf) { return model::leaf_key(leaf.not_after, leaf.serial); }
+
+template <class T>
+Result<typename model::RowTable<T>::Row> read_row(const model::RowChange& row) {
+  MESH_TRY(read, model::RowTable<T>::prepare(row).context("while reading a row of {}", T::table().name));
+  if (read.value == nullptr || key_of(*read.value) == row.key) return read;
+  return error(Code::Corrupt, "a row of {} does not belong to its key", T::table().name);
+}
+
+}  // namespace
+
 Status State::change(const model::RowChange& row, std::uint64_t index) {
   if (row.table_id <= model::kTableCluster) return catalog_.change(row, index);
   switch (row.table_id.value()) {
@@ -33,7 +52,7 @@ Status State::change(const model::RowChange& row, std::uint64_t index) {
 
 template <class T>
 Status State::change_in(model::RowTable<T>& table, const model::RowChange& row) {
-  MESH_TRY(prepared, model::RowTable<T>::prepare(row).context("while reading a row of {}", T::table().name));
+  MESH_TRY(prepared, read_row<T>(row));
   const auto change = table.put(row.key, std::move(prepared));
   if (!change.same) own_hash_ += change.hash_added;
   return {};
@@ -50,7 +69,7 @@ Status State::change_request(const model::RowChange& row) {
 }
 
 Status State::change_member(const model::RowChange& row) {
-  MESH_TRY(prepared, model::RowTable<model::Member>::prepare(row).context("while reading a member"));
+  MESH_TRY(prepared, read_row<model::Member>(row));
   const auto change = members_.put(row.key, std::move(prepared));
   if (change.same) return {};
   own_hash_ += change.hash_added;

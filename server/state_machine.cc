@@ -104,6 +104,13 @@ raft::ApplyResult StateMachine::apply(raft::Index index, ByteView payload) {
   return out;
 }
 
+Status status_of(const Result<Bytes>& result) {
+  if (!result.ok()) return result.error();
+  MESH_TRY(applied, decode<model::CommandResult>(*result));
+  if (applied.code == 0) return {};
+  return Error(static_cast<Code>(applied.code), applied.message);
+}
+
 void StateMachine::begin_load() { state_ = State(); }
 
 Status StateMachine::load(const raft::Row& row) {

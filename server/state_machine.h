@@ -39,4 +39,7 @@ class StateMachine final : public raft::StateMachine {
   StateObserver* observer_ = nullptr;
 };
 
+// Of a proposed command, by what came back for it: that it was applied and did not say no.
+[[nodiscard]] Status status_of(const Result<Bytes>& result);
+
 }  // namespace mesh::server

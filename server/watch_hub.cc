@@ -229,6 +229,17 @@ void WatchHub::subscribe(const model::WatchRequest& request, std::unique_ptr<net
   (void)subscriber.push(heartbeat());
 }
 
+void WatchHub::drop(std::string_view node_id) {
+  std::vector<Subscriber*> gone;
+  for (auto& subscriber : subscribers_) {
+    if (subscriber->node_id() == node_id) gone.push_back(subscriber.get());
+  }
+  for (Subscriber* subscriber : gone) {
+    subscriber->end(error(Code::Denied, "this node was removed from the cluster"));
+    remove(*subscriber);
+  }
+}
+
 void WatchHub::remove(Subscriber& subscriber) {
   for (auto it = subscribers_.begin(); it != subscribers_.end(); ++it) {
     if (it->get() != &subscriber) continue;

@@ -53,6 +53,9 @@ class WatchHub {
   // the agent).
   void subscribe(const model::WatchRequest& request, std::unique_ptr<net::RpcServerStream> stream);
 
+  // Ends the streams of this node with Denied: it is no member any more.
+  void drop(std::string_view node_id);
+
   // Sees to it that every subscriber is told soon that its catalog is that of `index` or later.
   void announce(std::uint64_t index);
 
