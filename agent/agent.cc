@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "model/names.h"
 
 namespace mesh::agent {
 
@@ -94,6 +95,39 @@ void Agent::report_check(const AgentControl::CheckReport& report, AgentControl::
   changed(0, std::move(done));
 }
 
+void Agent::leave(AgentControl::Done done) {
+  left_ = true;
+  model::DeregisterCommand command;
+  command.node = options_.node.id.text();
+  servers_.apply(model::make_command(std::move(command)), loop_.now() + kSyncWriteTimeout,
+                 [this, done = std::move(done)](Result<model::CommandResult> result) mutable {
+                   Status status;
+                   if (!result.ok()) status = std::move(result).error();
+                   else if (result->code != 0) status = Error{static_cast<Code>(result->code), result->message};
+                   left_ = status.ok();
+                   done(std::move(status));
+                 });
+}
+
+Status Agent::replace_services(const std::vector<model::ServiceDefinition>& services) {
+  std::vector<std::string> gone;
+  for (const auto& [id, service] : local_.services()) {
+    const auto same = [&key = id](const model::ServiceDefinition& s) {
+      return model::fold_name(s.id.empty() ? s.name : s.id) == model::fold_name(key);
+    };
+    if (service.source == Source::File && std::none_of(services.begin(), services.end(), same)) gone.push_back(id);
+  }
+  for (const std::string& id : gone) MESH_TRY_STATUS(local_.remove_service(id));
+  Status first;
+  for (const auto& service : services) {
+    Status added = local_.add_service(service, {.source = Source::File, .replace_existing_checks = true})
+                       .context("while registering service '{}' of the configuration", service.name);
+    if (first.ok()) first = std::move(added);
+  }
+  local_changed();
+  return first;
+}
+
 void Agent::check_result(const std::string& check_id, model::CheckStatus status, std::string_view output) {
   const LocalCheck* check = local_.checks().find(check_id);
   const bool turned = check != nullptr && check->row.status != status;
@@ -146,6 +180,7 @@ void Agent::replica_changed() {
 }
 
 void Agent::send(std::vector<model::Command> commands) {
+  if (left_) return;
   for (auto& command : commands)
     servers_.apply(std::move(command), loop_.now() + kSyncWriteTimeout,
                    [this](Result<model::CommandResult> result) { written(std::move(result)); });
@@ -237,6 +272,10 @@ void AgentHandle::deregister_check(std::string check_id, Done done) {
 
 void AgentHandle::report_check(CheckReport report, Done done) {
   ask([r = std::move(report)](Agent& agent, Done d) { agent.report_check(r, std::move(d)); }, std::move(done));
+}
+
+void AgentHandle::leave(Done done) {
+  ask([](Agent& agent, Done d) { agent.leave(std::move(d)); }, std::move(done));
 }
 
 }  // namespace mesh::agent

@@ -63,6 +63,11 @@ class Agent {
   void register_check(const model::CheckDefinition& definition, AgentControl::Done done);
   void deregister_check(const std::string& check_id, AgentControl::Done done);
   void report_check(const AgentControl::CheckReport& report, AgentControl::Done done);
+  void leave(AgentControl::Done done);
+
+  // The configuration was read again: its services take the place of those it had before. Errors: a service that cannot
+  // be registered, while the others are.
+  Status replace_services(const std::vector<model::ServiceDefinition>& services);
 
   [[nodiscard]] AgentViewPtr view() const { return view_; }
   // For others on the agent loop that write small files; null without a data directory. They must go before the agent.
@@ -104,6 +109,7 @@ class Agent {
   std::unique_ptr<LocalStore> store_;
   std::unique_ptr<CatalogCache> cache_;
   std::string leader_;
+  bool left_ = false;
   AgentViewPtr view_;
   std::deque<Waiter> waiters_;
   net::Timer sync_timer_;
@@ -121,6 +127,7 @@ class AgentHandle final : public AgentControl {
   void register_check(model::CheckDefinition definition, Done done) override;
   void deregister_check(std::string check_id, Done done) override;
   void report_check(CheckReport report, Done done) override;
+  void leave(Done done) override;
 
  private:
   // Runs request(agent, done) on the agent loop; done comes back to the own one.

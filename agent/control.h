@@ -40,6 +40,8 @@ class AgentControl {
   virtual void deregister_check(std::string check_id, Done done) = 0;
   // Of a TTL check; Precondition for a check that the agent runs itself.
   virtual void report_check(CheckReport report, Done done) = 0;
+  // Takes this node and all that is on it out of the catalog; nothing is written for it any more. Errors: the servers'.
+  virtual void leave(Done done) = 0;
 };
 
 }  // namespace mesh::agent

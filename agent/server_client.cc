@@ -99,12 +99,13 @@ void ServerClient::start_typed(net::RpcMethod method, Bytes request, MonoTime de
   });
 }
 
-void ServerClient::apply(model::Command command, MonoTime deadline, Done<model::CommandResult> done) {
+void ServerClient::apply(model::Command command, std::string token, MonoTime deadline, Done<model::CommandResult> done) {
   Bytes id;
   while (id.size() < model::kRequestIdBytes) append_be64(id, rng_.next());
   command.request_id = std::move(id);
   model::ApplyRequest request;
   request.command = std::move(command);
+  request.token = std::move(token);
   start_typed<model::CommandResult>({model::kApplyPath}, encode(request), deadline, std::move(done));
 }
 
@@ -146,6 +147,21 @@ void ServerClient::sign(model::SignRequest request, MonoTime deadline, Done<mode
 
 void ServerClient::status(MonoTime deadline, Done<model::StatusResponse> done) {
   start_typed<model::StatusResponse>({model::kStatusPath}, encode(model::StatusRequest{}), deadline, std::move(done));
+}
+
+void ServerClient::check_token(std::string token, MonoTime deadline, UniqueFunction<void(Status)> done) {
+  model::TokenCheckRequest request;
+  request.token = std::move(token);
+  start_typed<model::TokenCheckResponse>(
+      {model::kTokenCheckPath}, encode(request), deadline,
+      [done = std::move(done)](const Result<model::TokenCheckResponse>& known) mutable {
+        done(known.ok() ? Status() : Status(known.error()));
+      });
+}
+
+void ServerClient::create_join_token(const model::JoinTokenCreateRequest& request, MonoTime deadline,
+                                     Done<model::JoinTokenCreateResponse> done) {
+  start_typed<model::JoinTokenCreateResponse>({model::kJoinTokenCreatePath}, encode(request), deadline, std::move(done));
 }
 
 }  // namespace mesh::agent

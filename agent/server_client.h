@@ -41,8 +41,12 @@ class ServerClient {
   ServerClient(const ServerClient&) = delete;
   ServerClient& operator=(const ServerClient&) = delete;
 
-  // A result with a code is an Ok here: the command was applied and said no.
-  void apply(model::Command command, MonoTime deadline, Done<model::CommandResult> done);
+  // A result with a code is an Ok here: the command was applied and said no. token: of whoever asked this agent; empty
+  // for what the agent itself wants.
+  void apply(model::Command command, MonoTime deadline, Done<model::CommandResult> done) {
+    apply(std::move(command), {}, deadline, std::move(done));
+  }
+  void apply(model::Command command, std::string token, MonoTime deadline, Done<model::CommandResult> done);
 
   // The index that an answer of this mode must not be older than.
   void barrier(model::ReadMode mode, MonoTime deadline, Done<std::uint64_t> done);
@@ -50,6 +54,11 @@ class ServerClient {
   void kv_read(model::KvReadRequest request, MonoTime deadline, Done<model::KvReadResponse> done);
   void sign(model::SignRequest request, MonoTime deadline, Done<model::SignResponse> done);
   void status(MonoTime deadline, Done<model::StatusResponse> done);
+
+  // Denied: the servers do not know the token.
+  void check_token(std::string token, MonoTime deadline, UniqueFunction<void(Status)> done);
+  void create_join_token(const model::JoinTokenCreateRequest& request, MonoTime deadline,
+                         Done<model::JoinTokenCreateResponse> done);
 
   [[nodiscard]] std::size_t calls() const { return operations_.size(); }
 

@@ -50,9 +50,10 @@ Error unreachable(Error cause, const net::Endpoint& agent) {
 
 }  // namespace
 
-Client::Client(net::Endpoint agent, Duration timeout)
+Client::Client(net::Endpoint agent, const ClientOptions& options)
     : agent_(std::move(agent)),
-      timeout_(timeout),
+      timeout_(options.timeout),
+      token_(options.token),
       loop_(std::make_unique<net::Loop>("meshctl")),
       http_(std::make_unique<net::Http1Client>(*loop_)) {}
 
@@ -60,7 +61,7 @@ Client::~Client() = default;
 
 Result<std::unique_ptr<Client>> Client::make(const ClientOptions& options) {
   MESH_TRY(agent, net::Endpoint::parse(choose_address(options)).context("in --address"));
-  return std::unique_ptr<Client>(new Client(std::move(agent), options.timeout));
+  return std::unique_ptr<Client>(new Client(std::move(agent), options));
 }
 
 Result<net::HttpResponse> Client::call(net::HttpMethod method, std::string_view path, Bytes body) {
@@ -68,6 +69,7 @@ Result<net::HttpResponse> Client::call(net::HttpMethod method, std::string_view 
                            .method_text = std::string(net::method_name(method)),
                            .target = std::string(path),
                            .body = std::move(body)};
+  if (!token_.empty()) request.headers.add("X-Consul-Token", token_);
   std::optional<Result<net::HttpResponse>> answer;
   net::HttpCallOptions options{.to = agent_, .deadline = loop_->now() + timeout_, .body_bytes_max = kAnswerBytesMax};
   const auto call = http_->send(std::move(request), std::move(options),

@@ -26,6 +26,7 @@ inline constexpr std::string_view kDefaultAddress = "127.0.0.1:8500";
 struct ClientOptions {
   std::string address;   // "HOST:PORT", "unix:/PATH", or empty: the socket if it is there, else kDefaultAddress
   Duration timeout = seconds(10);
+  std::string token = {};  // sent along if not empty
 };
 
 class Client {
@@ -44,10 +45,11 @@ class Client {
   [[nodiscard]] Result<JsonValue> get_json(std::string_view path);
 
  private:
-  Client(net::Endpoint agent, Duration timeout);
+  Client(net::Endpoint agent, const ClientOptions& options);
 
   net::Endpoint agent_;
   Duration timeout_;
+  std::string token_;
   std::unique_ptr<net::Loop> loop_;
   std::unique_ptr<net::Http1Client> http_;
 };

@@ -6,7 +6,7 @@ namespace {
 
 std::vector<Command> all_commands() {
   std::vector<Command> all;
-  for (auto* list : {services_commands, nodes_commands, members_commands, health_commands, kv_commands,
+  for (auto* list : {cluster_commands, token_commands, host_commands, services_commands, nodes_commands, members_commands, health_commands, kv_commands, intentions_commands,
                      validate_commands, version_commands, completion_commands}) {
     auto part = list();
     std::move(part.begin(), part.end(), std::back_inserter(all));
@@ -25,6 +25,9 @@ const Program& meshctl() {
                  {.name = "address",
                   .value = "ADDRESS",
                   .help = "the agent: HOST:PORT or unix:/PATH (also $MESHD_HTTP_ADDR)"},
+                 {.name = "secret-file",
+                  .value = "FILE",
+                  .help = "file with the token to act with, where writing needs one (also $MESHD_TOKEN_FILE)"},
                  {.name = "timeout", .value = "TIME", .help = "give up after this time (default: 10s)"},
                  {.name = "help", .help = "show this command's help"}},
       .commands = all_commands()};

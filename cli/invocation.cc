@@ -2,9 +2,24 @@
 
 #include <cstdlib>
 
+#include "base/file.h"
 #include "base/time_text.h"
 
 namespace mesh::cli {
+namespace {
+
+constexpr ByteCount kTokenBytesMax{4096};
+
+// The first word of the file.
+Result<std::string> token_of(const Invocation& run) {
+  const char* from_environment = std::getenv("MESHD_TOKEN_FILE");
+  const std::string path = run.flag("secret-file", from_environment == nullptr ? "" : from_environment);
+  if (path.empty()) return std::string();
+  MESH_TRY(text, read_file(path, kTokenBytesMax).context("in --secret-file"));
+  return text.substr(0, text.find_first_of(" \t\r\n"));
+}
+
+}  // namespace
 
 std::string Invocation::flag(std::string_view name, std::string_view otherwise) const {
   const auto found = parsed_.flags.find(name);
@@ -19,13 +34,16 @@ const std::string& Invocation::argument(std::size_t i) const {
 Result<Client*> Invocation::client() {
   if (client_ != nullptr) return client_.get();
   const char* address = std::getenv("MESHD_HTTP_ADDR");
-  ClientOptions options{.address = flag("address", address == nullptr ? "" : address)};
+  ClientOptions options;
+  options.address = flag("address", address == nullptr ? "" : address);
   if (has("timeout")) {
     const auto timeout = parse_duration(flag("timeout"));
     if (!timeout || *timeout <= Duration{})
       return error(Code::Invalid, "--timeout: '{}' is not a time such as 10s or 500ms", flag("timeout"));
     options.timeout = *timeout;
   }
+  MESH_TRY(token, token_of(*this));
+  options.token = std::move(token);
   MESH_TRY(made, Client::make(options));
   client_ = std::move(made);
   return client_.get();

@@ -1,6 +1,12 @@
 #include "daemon/api_loop.h"
 
+#include <grp.h>
+
+#include <array>
+#include <optional>
+
 #include "agent/dns/catalog_zone.h"
+#include "base/file.h"
 #include "base/mailbox.h"
 
 namespace mesh::daemon {
@@ -21,6 +27,15 @@ Result<dns::Settings> dns_settings(const model::Config& config) {
   return settings;
 }
 
+// Members of the group "mesh" may write through the socket, if this host has one.
+std::optional<gid_t> trusted_group() {
+  group entry{};
+  group* found = nullptr;
+  std::array<char, 16 * 1024> buffer{};
+  if (getgrnam_r("mesh", &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) return std::nullopt;
+  return found->gr_gid;
+}
+
 Result<net::Address> recursor(const std::string& text) {
   if (auto address = net::Address::parse(text); address.ok()) return address;
   MESH_TRY(ip, net::IpAddress::parse(text).context("dns.recursors"));
@@ -38,8 +53,9 @@ Status ApiLoop::open(const model::Config& config, std::unique_ptr<net::RpcChanne
   channel_ = std::move(servers);
   servers_ = std::make_unique<agent::ServerClient>(loop(), *channel_, rng.fork());
   control_ = std::make_unique<agent::AgentHandle>(loop(), agent_loop, agent);
-  api_ = std::make_unique<agent::HttpApi>(loop(), *control_, *servers_, rng.fork(),
-                                          agent::ApiOptions{.metrics = &metrics_});
+  api_ = std::make_unique<agent::HttpApi>(
+      loop(), *control_, *servers_, rng.fork(),
+      agent::ApiOptions{.metrics = &metrics_, .access = {.trusted_group = trusted_group(), .domain = config.domain}});
   MESH_TRY_STATUS(open_http(config));
   return open_dns(config, rng.next());
 }
@@ -48,10 +64,21 @@ Status ApiLoop::open_http(const model::Config& config) {
   net::Http1Limits limits;
   limits.connections_max = kHttpConnectionsMax;
   http_ = std::make_unique<net::Http1Server>(loop(), *api_, limits);
+  MESH_TRY_STATUS(open_http_socket(config));
   if (config.ports.http == model::kPortOff) return {};
   MESH_TRY(ip, net::IpAddress::parse(config.client).context("client"));
   return http_->listen(net::Endpoint(ip, static_cast<std::uint16_t>(config.ports.http)))
       .context("while opening the HTTP API (ports.http, --http-port)");
+}
+
+// Everyone on this host may connect; the kernel says who it is, and access.h what that allows.
+Status ApiLoop::open_http_socket(const model::Config& config) {
+  if (config.run_dir.empty()) return {};
+  MESH_TRY_STATUS(make_dirs(config.run_dir, 0755));
+  net::ListenOptions options;
+  options.unix_mode = 0666;
+  return http_->listen(net::Endpoint(net::UnixPath{config.run_dir + "/agent.sock"}), options)
+      .context("while opening the HTTP API's socket (run_dir)");
 }
 
 Status ApiLoop::open_dns(const model::Config& config, std::uint64_t seed) {
@@ -75,6 +102,10 @@ void ApiLoop::publish(agent::AgentViewPtr view) {
     if (view->replica_ready) dns_->set_zone(std::make_shared<dns::CatalogZone>(view->catalog));
     api_->publish(view);
   });
+}
+
+void ApiLoop::answer_steered_through(UniqueFd raw) {
+  loop().post([this, raw = std::move(raw)]() mutable { dns_->answer_steered_through(std::move(raw)); });
 }
 
 void ApiLoop::stop() {

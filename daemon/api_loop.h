@@ -28,8 +28,8 @@ class ApiLoop {
 
   [[nodiscard]] net::Loop& loop() { return thread_.loop(); }
 
-  // Builds and binds everything. The channel belongs to loop(). Errors: an address in use (says by whom), a bad
-  // recursor; the process should end.
+  // Builds and binds everything: HTTP over TCP and, unless run_dir is empty, over RUN_DIR/agent.sock; DNS. The channel
+  // belongs to loop(). Errors: an address in use (says by whom), a bad recursor; the process should end.
   Status open(const model::Config& config, std::unique_ptr<net::RpcChannel> servers, agent::Agent& agent,
               net::Loop& agent_loop, Rng rng);
   void start() { thread_.start(); }
@@ -38,12 +38,17 @@ class ApiLoop {
 
   void publish(agent::AgentViewPtr view);
 
+  // For the questions that meshd-steer brings. REQUIRES open(), before start(); called once.
+  [[nodiscard]] Result<dns::Server::SteeredSockets> listen_steered() { return dns_->listen_steered(); }
+  void answer_steered_through(UniqueFd raw);
+
   // After open().
   [[nodiscard]] std::vector<net::Endpoint> http_endpoints() const { return http_->endpoints(); }
   [[nodiscard]] std::vector<net::Address> dns_addresses() const { return dns_->addresses(); }
 
  private:
   Status open_http(const model::Config& config);
+  Status open_http_socket(const model::Config& config);
   Status open_dns(const model::Config& config, std::uint64_t seed);
 
   MetricRegistry& metrics_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -14,7 +15,11 @@ namespace mesh::daemon {
 // `meshd`: what one host runs. meshd-server has the same verbs.
 [[nodiscard]] const cli::Program& meshd();
 
-// Configuration from flags and environment; for verbs that read files also from --config and --conf-dir.
+// The value of a flag, the last one given.
+[[nodiscard]] std::string flag_of(const cli::Parsed& parsed, std::string_view name, std::string_view otherwise = {});
+
+// Configuration from flags and environment; for verbs other than dev also from files: --config, which
+// must exist if given, and --conf-dir.
 [[nodiscard]] Result<model::Config> config_of(const cli::Parsed& parsed, char** environment);
 
 // Parses the words and runs what needs no loop: help, version, validate. Gives the parsed line if there is more to do,

@@ -1,11 +1,12 @@
-// meshd, the agent's program: what needs the replicated store (dev) is done by meshd-server beside it, so that an
-// agent carries no RocksDB.
+// meshd, the agent's program: what needs the replicated store (server, init, dev) is done by meshd-server beside it, so that
+// an agent carries no RocksDB.
 #include <unistd.h>
 
 #include <cerrno>
 #include <string>
 
 #include "base/result.h"
+#include "daemon/agent_verbs.h"
 #include "daemon/command_line.h"
 
 namespace {
@@ -24,6 +25,7 @@ std::string own_folder() {
 int main(int argc, char** argv) {
   const auto line = mesh::daemon::read_command_line(argc, argv);
   if (line.done) return line.exit_status;
+  if (const auto exit_status = mesh::daemon::run_agent_verb(line.parsed, environ)) return *exit_status;
   const std::string sibling = own_folder() + "/meshd-server";
   execv(sibling.c_str(), argv);
   return mesh::daemon::fail(mesh::error(mesh::Code::NotFound, "{}: {}; 'meshd {}' needs the package meshd-server",

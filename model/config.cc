@@ -202,7 +202,7 @@ const Setting* setting_of_environment(std::string_view name) {
 }
 
 // MESHD_* variables that are meant for meshctl or the service manager.
-bool is_foreign(std::string_view name) { return name == "MESHD_HTTP_ADDR"; }
+bool is_foreign(std::string_view name) { return name == "MESHD_HTTP_ADDR" || name == "MESHD_TOKEN_FILE"; }
 
 void find_unknown_variable(const std::string& name, std::vector<YamlFinding>& findings) {
   std::vector<std::string> known;

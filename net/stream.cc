@@ -16,6 +16,18 @@ constexpr std::size_t kPiecesMax = 64;  // per system call
 constexpr unsigned kKeepAliveSeconds = 60;
 constexpr std::size_t kCoalesceBytes = 4096;  // small pieces join the last waiting chunk
 
+std::vector<gid_t> peer_groups(int descriptor) {
+  std::vector<gid_t> groups(32);
+  for (;;) {
+    socklen_t size = static_cast<socklen_t>(groups.size() * sizeof(gid_t));
+    const int result = getsockopt(descriptor, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &size);
+    const std::size_t count = size / sizeof(gid_t);
+    if (result == 0) return {groups.begin(), groups.begin() + static_cast<std::ptrdiff_t>(count)};
+    if (errno != ERANGE || count <= groups.size()) return {};
+    groups.resize(count);
+  }
+}
+
 uv_buf_t to_buffer(ByteView view) {
   return uv_buf_init(const_cast<char*>(view.data()), static_cast<unsigned>(view.size()));
 }
@@ -339,7 +351,7 @@ std::optional<PeerCredentials> Stream::peer_credentials() const {
   ucred credentials{};
   socklen_t size = sizeof credentials;
   if (getsockopt(descriptor(), SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return std::nullopt;
-  return PeerCredentials{credentials.pid, credentials.uid, credentials.gid};
+  return PeerCredentials{credentials.pid, credentials.uid, credentials.gid, peer_groups(descriptor())};
 }
 
 }  // namespace mesh::net

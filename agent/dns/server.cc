@@ -11,6 +11,8 @@
 namespace mesh::dns {
 namespace {
 
+constexpr std::uint16_t kDnsPort = 53;
+
 constexpr int kFreePortAttempts = 16;           // port 0 must be free for UDP and TCP alike
 constexpr int kUdpReceiveBytes = 1024 * 1024;   // room for a burst of about 1,500 questions
 
@@ -69,9 +71,24 @@ Status Server::listen_once(const net::Address& where) {
   return {};
 }
 
+Result<Server::SteeredSockets> Server::listen_steered() {
+  CHECK(!steered_, "listen_steered() twice");
+  const std::size_t index = listeners_.size();
+  MESH_TRY_STATUS(listen({net::IpAddress::loopback(), 0}));
+  steered_ = index;
+  return SteeredSockets{listeners_[index].udp->descriptor(), listeners_[index].tcp->descriptor()};
+}
+
+void Server::answer_steered_through(UniqueFd raw) {
+  CHECK(steered_, "nothing is steered here");
+  listeners_[*steered_].udp->answer_through(std::move(raw), kDnsPort);
+}
+
 std::vector<net::Address> Server::addresses() const {
   std::vector<net::Address> out;
-  for (const Listener& listener : listeners_) out.push_back(listener.udp->local());
+  for (std::size_t i = 0; i < listeners_.size(); ++i) {
+    if (i != steered_) out.push_back(listeners_[i].udp->local());
+  }
   return out;
 }
 

@@ -20,6 +20,7 @@
 #include "agent/dns/settings.h"
 #include "agent/dns/zone.h"
 #include "base/bytes.h"
+#include "base/fd.h"
 #include "base/metrics.h"
 #include "base/result.h"
 #include "base/rng.h"
@@ -60,6 +61,15 @@ class Server {
   Status listen(const net::Address& where);
   // Where it listens, with real ports, in the order of listen().
   [[nodiscard]] std::vector<net::Address> addresses() const;
+
+  // Sockets of their own for what meshd-steer steers here, which was sent to another address (docs/formats/steer.md); owned
+  // by the server. Answers over UDP leave once answer_steered_through() has been called. REQUIRES called once.
+  struct SteeredSockets {
+    int udp = -1;
+    int tcp = -1;
+  };
+  Result<SteeredSockets> listen_steered();
+  void answer_steered_through(UniqueFd raw);
 
   void set_zone(std::shared_ptr<const Zone> zone) { zone_ = std::move(zone); }
   // `settings.recursion` is replaced by whether there are recursors. A recursor at an address of this server is refused
@@ -106,6 +116,7 @@ class Server {
   Counters counters_;
   Bytes reply_;
   std::vector<Listener> listeners_;
+  std::optional<std::size_t> steered_;  // which of them
   std::map<TcpSession*, std::unique_ptr<TcpSession>> sessions_;
   std::unique_ptr<Forwarder> forwarder_;
 };

@@ -60,4 +60,9 @@ void handlers::agent_check_update(std::unique_ptr<Call> call) {
   control.report_check(std::move(report), answer_with_ok(std::move(call)));
 }
 
+void handlers::agent_leave(std::unique_ptr<Call> call) {
+  AgentControl& control = call->parts().control;
+  control.leave(answer_with_ok(std::move(call)));
+}
+
 }  // namespace mesh::agent

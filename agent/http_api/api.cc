@@ -42,7 +42,7 @@ net::HttpResponse other_method(const net::HttpRequest& request, const Routed& ro
 }  // namespace
 
 HttpApi::HttpApi(net::Loop& loop, AgentControl& control, ServerClient& servers, Rng rng, const ApiOptions& options)
-    : parts_{loop, control, servers, options.metrics}, reads_(parts_, std::move(rng), options.metrics) {
+    : parts_{loop, control, servers, options.metrics}, access_(options.access), reads_(parts_, std::move(rng), options.metrics) {
   if (options.metrics == nullptr) return;
   requests_ = options.metrics->counter({.name = "meshd_http_requests_total", .help = "Requests to the HTTP API."});
   refusals_ = options.metrics->counters({.name = "meshd_http_refusals_total",
@@ -59,8 +59,13 @@ net::HttpHandler::BodyPlan HttpApi::body_plan(const net::HttpRequest&) {
   return {.how = BodyPlan::How::Collect, .bytes_max = kBodyBytesMax};
 }
 
-void HttpApi::handle(net::HttpRequest request, const net::HttpPeer&, std::unique_ptr<net::HttpExchange> exchange) {
+void HttpApi::handle(net::HttpRequest request, const net::HttpPeer& peer,
+                     std::unique_ptr<net::HttpExchange> exchange) {
   requests_.add();
+  if (const Status host = check_host(request, peer, access_); !host.ok()) {
+    refusals_.with({"403"}).add();
+    return exchange->reply(error_response(host.error()));
+  }
   auto routed = find_route(request.method, request.path());
   auto query = net::QueryParameters::parse(request.query());
   if (!routed.ok() || !query.ok()) {
@@ -78,18 +83,37 @@ void HttpApi::handle(net::HttpRequest request, const net::HttpPeer&, std::unique
   if (view_ == nullptr) return exchange->reply(error_response(error(Code::Unavailable, "the agent is starting")));
   Target target{.arguments = std::move(routed->arguments), .query = std::move(query).value()};
   const Route& found = *routed->route;
-  route(std::move(request), std::move(target), found, std::move(exchange));
+  route(std::move(request), peer, std::move(target), found, std::move(exchange));
 }
 
-void HttpApi::route(net::HttpRequest request, Target target, const Route& route,
+void HttpApi::route(net::HttpRequest request, const net::HttpPeer& peer, Target target, const Route& route,
                     std::unique_ptr<net::HttpExchange> exchange) {
-  if (const auto* act = std::get_if<ActHandler>(&route.handler)) {
-    (*act)(std::make_unique<Call>(parts_, std::move(request), std::move(target), view_, std::move(exchange)));
+  if (const auto* handler = std::get_if<ActHandler>(&route.handler)) {
+    ApiCaller caller = caller_of(request, target.query, peer, access_);
+    auto call = std::make_unique<Call>(parts_, std::move(request), std::move(target), std::move(caller), view_,
+                                       std::move(exchange));
+    route.method == net::HttpMethod::Get ? (*handler)(std::move(call)) : act(*handler, std::move(call));
   } else if (route.scope == Scope::Shared) {
     reads_.start(route, std::move(target), view_, std::move(exchange));
   } else {
     read_own(target, std::get<ReadHandler>(route.handler), *exchange);
   }
+}
+
+// What changes something runs only for those who may.
+void HttpApi::act(ActHandler handler, std::unique_ptr<Call> call) {
+  const model::Cluster* cluster = call->view().catalog.cluster();
+  const bool allow = cluster != nullptr && cluster->default_action == model::IntentionAction::Allow;
+  switch (write_access(call->caller(), allow)) {
+    case WriteAccess::Granted: return handler(std::move(call));
+    case WriteAccess::Denied: refusals_.with({"403"}).add(); return call->fail(write_denied());
+    case WriteAccess::NeedsTokenCheck: break;
+  }
+  std::string token = call->caller().token;
+  const MonoTime deadline = call->deadline(kReadTime);
+  parts_.servers.check_token(std::move(token), deadline, [handler, call = std::move(call)](const Status& known) mutable {
+    known.ok() ? handler(std::move(call)) : call->fail(known.error());
+  });
 }
 
 void HttpApi::read_own(const Target& target, ReadHandler handler, net::HttpExchange& exchange) const {

@@ -19,6 +19,7 @@ namespace mesh::agent {
 
 struct ApiOptions {
   MetricRegistry* metrics = nullptr;  // what /metrics shows and where the API counts
+  AccessRules access{};
 };
 
 class HttpApi final : public net::HttpHandler {
@@ -37,10 +38,13 @@ class HttpApi final : public net::HttpHandler {
   [[nodiscard]] std::size_t waiting_reads() const { return reads_.waiting(); }
 
  private:
-  void route(net::HttpRequest request, Target target, const Route& route, std::unique_ptr<net::HttpExchange> exchange);
+  void route(net::HttpRequest request, const net::HttpPeer& peer, Target target, const Route& route,
+             std::unique_ptr<net::HttpExchange> exchange);
+  void act(ActHandler handler, std::unique_ptr<Call> call);
   void read_own(const Target& target, ReadHandler handler, net::HttpExchange& exchange) const;
 
   ApiParts parts_;
+  AccessRules access_;
   AgentViewPtr view_;
   SharedReads reads_;
   Counter requests_;

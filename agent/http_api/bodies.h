@@ -5,9 +5,12 @@
 #include <string>
 
 #include "base/message.h"
+#include "base/time.h"
 #include "model/check.h"
+#include "model/intention.h"
 #include "model/node.h"
 #include "model/service.h"
+#include "model/token.h"
 
 namespace mesh::agent {
 
@@ -40,6 +43,37 @@ struct CatalogDeregistration {
   F(2, std::string, output, "Output", "cut at a limit")
 struct CheckStatusBody {
   MESH_MESSAGE(CheckStatusBody, MESH_CHECK_STATUS_BODY_FIELDS)
+};
+
+#define MESH_JOIN_TOKEN_BODY_FIELDS(F)                                                                  \
+  F(1, model::JoinKind, kind, "Kind", "agent or server")                                                \
+  F(2, ListOf<std::string>, services, "Services", "name patterns that the host may run; none: all")     \
+  F(3, std::uint32_t, uses, "Uses", "how many hosts may join; default 1")                               \
+  F(4, Duration, life, "Life", "default 24h")                                                           \
+  F(5, std::string, description, "Description", "for people")
+struct JoinTokenBody {
+  MESH_MESSAGE(JoinTokenBody, MESH_JOIN_TOKEN_BODY_FIELDS)
+};
+
+#define MESH_JOIN_TOKEN_ANSWER_FIELDS(F)                                                                \
+  F(1, std::string, text, "Text", "the join token, shown only here")                                    \
+  F(2, model::JoinToken, token, "Token", "what the servers keep of it")
+struct JoinTokenAnswer {
+  MESH_MESSAGE(JoinTokenAnswer, MESH_JOIN_TOKEN_ANSWER_FIELDS)
+};
+
+#define MESH_CLUSTER_ANSWER_FIELDS(F)                                                                   \
+  F(1, std::string, cluster_id, "ClusterID", "")                                                        \
+  F(2, std::string, datacenter, "Datacenter", "")                                                       \
+  F(3, std::string, domain, "Domain", "")                                                               \
+  F(4, model::IntentionAction, default_action, "DefaultAction", "what no intention decides")            \
+  F(5, std::string, leader, "Leader", "ADDRESS:PORT of its RPC; empty: none is known")                  \
+  F(6, ListOf<std::string>, voters, "Voters", "ADDRESS:PORT each")                                      \
+  F(7, std::uint64_t, term, "Term", "")                                                                 \
+  F(8, std::uint64_t, commit_index, "CommitIndex", "")                                                  \
+  F(9, std::uint64_t, applied_index, "AppliedIndex", "of the server that answered")
+struct ClusterAnswer {
+  MESH_MESSAGE(ClusterAnswer, MESH_CLUSTER_ANSWER_FIELDS)
 };
 
 }  // namespace mesh::agent

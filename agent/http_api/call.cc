@@ -41,11 +41,12 @@ net::HttpResponse json_response(std::string body) {
   return response;
 }
 
-Call::Call(ApiParts& parts, net::HttpRequest request, Target target, AgentViewPtr view,
+Call::Call(ApiParts& parts, net::HttpRequest request, Target target, ApiCaller caller, AgentViewPtr view,
            std::unique_ptr<net::HttpExchange> exchange)
     : parts_(parts),
       request_(std::move(request)),
       target_(std::move(target)),
+      caller_(std::move(caller)),
       view_(std::move(view)),
       exchange_(std::move(exchange)) {}
 

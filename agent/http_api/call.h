@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "agent/control.h"
+#include "agent/http_api/access.h"
 #include "agent/http_api/target.h"
 #include "agent/server_client.h"
 #include "agent/view.h"
@@ -42,7 +43,7 @@ struct ApiParts {
 
 class Call {
  public:
-  Call(ApiParts& parts, net::HttpRequest request, Target target, AgentViewPtr view,
+  Call(ApiParts& parts, net::HttpRequest request, Target target, ApiCaller caller, AgentViewPtr view,
        std::unique_ptr<net::HttpExchange> exchange);
   ~Call();
   Call(const Call&) = delete;
@@ -51,6 +52,7 @@ class Call {
   [[nodiscard]] ApiParts& parts() { return parts_; }
   [[nodiscard]] const Target& target() const { return target_; }
   [[nodiscard]] const std::string& argument(std::size_t i) const { return target_.arguments.at(i); }
+  [[nodiscard]] const ApiCaller& caller() const { return caller_; }
   [[nodiscard]] const AgentView& view() const { return *view_; }
   [[nodiscard]] const Bytes& body() const { return request_.body; }
   [[nodiscard]] Bytes take_body() { return std::move(request_.body); }
@@ -77,6 +79,7 @@ class Call {
   ApiParts& parts_;
   net::HttpRequest request_;
   Target target_;
+  ApiCaller caller_;
   AgentViewPtr view_;
   std::unique_ptr<net::HttpExchange> exchange_;
 };

@@ -23,6 +23,7 @@ Result<model::KvReadRequest> read_request(const Call& call) {
   MESH_TRY(options, read_options(call.target()));
   model::KvReadRequest request;
   request.mode = options.mode;
+  request.token = call.caller().token;
   request.key = call.argument(0);
   request.recurse = call.target().flag("recurse");
   request.keys_only = call.target().flag("keys");
@@ -70,7 +71,8 @@ void answer_read(Call& call, model::KvReadResponse answer) {
 void apply(std::unique_ptr<Call> call, model::KvCommand command) {
   ServerClient& servers = call->parts().servers;
   const MonoTime deadline = call->deadline(kWriteTime);
-  servers.apply(model::make_command(std::move(command)), deadline,
+  std::string token = call->caller().token;
+  servers.apply(model::make_command(std::move(command)), std::move(token), deadline,
                 [call = std::move(call)](const Result<model::CommandResult>& result) {
                   if (!result.ok()) return call->fail(result.error());
                   if (result->code != 0) return call->fail(Error{static_cast<Code>(result->code), result->message});

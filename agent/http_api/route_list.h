@@ -44,6 +44,18 @@
       "An entry, all entries or keys with a prefix, or the bare value")                                                \
   ACT(Put, "/v1/kv/*key", kv_put, "flags cas acquire release dc", "Sets an entry; answers true or false")              \
   ACT(Delete, "/v1/kv/*key", kv_delete, "recurse cas dc", "Deletes an entry or all with a prefix; true or false")      \
+  READ(Shared, Get, "/v1/connect/intentions", intentions_list, "", "Who may call whom")                                \
+  READ(Shared, Get, "/v1/connect/intentions/exact", intention_exact, "source destination", "The rule for this pair")   \
+  READ(Shared, Get, "/v1/connect/intentions/check", intention_check, "source destination",                             \
+       "Whether a connection would be allowed, decided by the data plane's own code")                                  \
+  ACT(Put, "/v1/connect/intentions/exact", intention_exact_put, "source destination", "Sets the rule for this pair")   \
+  ACT(Delete, "/v1/connect/intentions/exact", intention_exact_delete, "source destination", "Removes it")              \
+  ACT(Post, "/v1/connect/intentions", intention_create, "", "Makes a rule; answers its ID")                            \
+  READ(Shared, Get, "/v1/connect/intentions/:id", intention_by_id, "", "One rule")                                     \
+  ACT(Delete, "/v1/connect/intentions/:id", intention_delete, "", "Removes it")                                        \
   ACT(Get, "/v1/status/leader", status_leader, "dc", "RPC address of the Raft leader; empty if none is known")         \
   ACT(Get, "/v1/status/peers", status_peers, "dc", "RPC addresses of the Raft servers")                                \
+  ACT(Put, "/v1/agent/leave", agent_leave, "", "Takes this node and what is on it out of the catalog")                  \
+  ACT(Get, "/v1/mesh/cluster", mesh_cluster, "", "The cluster: id, leader, voters, and how this agent reaches it")      \
+  ACT(Post, "/v1/mesh/join-tokens", mesh_join_token_create, "", "Makes a join token; the answer shows it, once")        \
   ACT(Get, "/metrics", metrics, "", "Metrics in the Prometheus text format")

@@ -23,17 +23,10 @@ Result<SpiffeId> identity_in(std::span<const std::string> uris, const Domain& do
   return id;
 }
 
-Result<SpiffeId> caller_in(std::span<const std::string> uris, const Domain& domain) {
-  MESH_TRY(id, identity_in(uris, domain));
-  if (id.kind == SpiffeId::Kind::Server)
-    return error(Code::Unauthenticated, "{} is a server's, which calls no service", uris[0]);
-  return id;
-}
-
 }  // namespace
 
 Status check_caller(std::span<const std::string> uris, const Domain& domain) {
-  const auto id = caller_in(uris, domain);
+  const auto id = identity_in(uris, domain);
   return id.ok() ? Status{} : Status{id.error()};
 }
 
@@ -44,7 +37,7 @@ Status check_called(std::span<const std::string> uris, const Domain& domain, con
 }
 
 Result<std::string> source_of(std::span<const std::string> uris, const ProxySnapshot& snapshot) {
-  MESH_TRY(id, caller_in(uris, Domain{snapshot.trust_domain, snapshot.datacenter}));
+  MESH_TRY(id, identity_in(uris, Domain{snapshot.trust_domain, snapshot.datacenter}));
   if (id.kind == SpiffeId::Kind::Service) return id.name;
   const auto name = snapshot.node_names->find(id.name);
   return model::node_source(name != snapshot.node_names->end() ? name->second : id.name);

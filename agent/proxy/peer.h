@@ -17,12 +17,13 @@ struct Domain {
   std::string datacenter;
 };
 
-// The certificate with these URIs may call in this domain: a service or an agent. Errors: Unauthenticated.
+// The certificate with these URIs may call in this domain: a service, or a node (an agent's or a
+// server's, which is its host's agent as well). Errors: Unauthenticated.
 [[nodiscard]] Status check_caller(std::span<const std::string> uris, const Domain& domain);
 // The certificate belongs to the service that is called. Errors: Unauthenticated.
 [[nodiscard]] Status check_called(std::span<const std::string> uris, const Domain& domain, const std::string& service);
 
-// Who calls, as model/authorize.h names sources: "web", "node/host-a". An agent whose node the catalog does not know (yet)
+// Who calls, as model/authorize.h names sources: "web", "node/host-a". A node that the catalog does not know (yet)
 // is named by its node id, so only rules for every source or the default can match. Errors: as check_caller.
 [[nodiscard]] Result<std::string> source_of(std::span<const std::string> uris, const ProxySnapshot& snapshot);
 

@@ -31,7 +31,9 @@ std::string tag(const JsonValue& member, std::string_view name) {
   return tags == nullptr ? std::string() : cell(*tags, name);
 }
 
-Status members(Invocation& run) {
+}  // namespace
+
+Status list_members(Invocation& run) {
   MESH_TRY(client, run.client());
   MESH_TRY(list, client->get_json("/v1/agent/members"));
   if (run.json()) {
@@ -47,6 +49,8 @@ Status members(Invocation& run) {
   run.print(table.text());
   return {};
 }
+
+namespace {
 
 Status health(Invocation& run) {
   MESH_TRY(client, run.client());
@@ -77,7 +81,7 @@ std::vector<Command> members_commands() {
   return {{.path = "members",
            .summary = "All agents as this one sees them, and whether they are alive",
            .examples = {{"meshctl members", "one line for each agent"}},
-           .run = members}};
+           .run = list_members}};
 }
 
 std::vector<Command> health_commands() {

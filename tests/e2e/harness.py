@@ -106,7 +106,6 @@ class Daemon:
         return self.first_line.split(b"\n")[0].decode()
 
     def log_tail(self, lines=20):
-        self.log.flush()
         with open(self.log_path, errors="replace") as log:
             return "".join(log.readlines()[-lines:])
 

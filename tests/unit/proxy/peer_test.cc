@@ -21,10 +21,10 @@ using Kind = model::SpiffeId::Kind;
 
 }  // namespace
 
-TEST_CASE("only a service or an agent of the same trust domain and datacenter may call") {
+TEST_CASE("only a service or a node of the same trust domain and datacenter may call") {
   EXPECT(check_caller(uri(Kind::Service, "web"), kHere).ok());
   EXPECT(check_caller(uri(Kind::Agent, kNode), kHere).ok());
-  EXPECT_EQ(check_caller(uri(Kind::Server, kNode), kHere).error().code, Code::Unauthenticated);
+  EXPECT(check_caller(uri(Kind::Server, kNode), kHere).ok());
   EXPECT_EQ(check_caller(uri(Kind::Service, "web", "5ad1e7c2-6a1c-4c0e-9a3e-0d6f0f1f8a02.mesh"), kHere).error().code,
             Code::Unauthenticated);
   EXPECT_EQ(check_caller(uri(Kind::Service, "web", kDomain, "dc2"), kHere).error().code, Code::Unauthenticated);
@@ -49,6 +49,7 @@ TEST_CASE("a caller is named as intentions name it") {
   snapshot.node_names = std::make_shared<const NodeNames>(NodeNames{{kNode, "host-a"}});
   EXPECT_EQ(*source_of(uri(Kind::Service, "web"), snapshot), "web");
   EXPECT_EQ(*source_of(uri(Kind::Agent, kNode), snapshot), "node/host-a");
+  EXPECT_EQ(*source_of(uri(Kind::Server, kNode), snapshot), "node/host-a");
   const std::string unknown = "0c7a7b52-9f2f-4b6e-8f10-3f6f58b5a0c2";
   EXPECT_EQ(*source_of(uri(Kind::Agent, unknown), snapshot), "node/" + unknown);
 }

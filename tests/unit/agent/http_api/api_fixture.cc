@@ -24,8 +24,9 @@ ApiFixture::ApiFixture() : local(node_of(kHostA, "host-a", "10.0.0.1")) {
   api_ = std::make_unique<HttpApi>(loop, *this, *servers_, Rng(2), ApiOptions{.metrics = &metrics});
   server_ = std::make_unique<net::Http1Server>(loop, *api_);
   REQUIRE(server_->listen(net::Endpoint(net::IpAddress::loopback(), 0)).ok());
+  REQUIRE(server_->listen(net::Endpoint(net::UnixPath{folder_.file("agent.sock")})).ok());
   client_ = std::make_unique<net::Http1Client>(loop);
-  publish();
+  set_default(model::IntentionAction::Allow);
 }
 
 ApiFixture::~ApiFixture() {
@@ -41,9 +42,10 @@ net::HttpResponse ApiFixture::call(Ask ask) {
   request.method_text = net::method_name(ask.method);
   request.target = ask.target;
   request.body = std::move(ask.body);
+  request.headers = std::move(ask.headers);
   Result<net::HttpResponse> out = error(Code::Internal, "not answered");
   bool done = false;
-  const auto running = client_->send(std::move(request), {.to = server_->endpoints()[0], .deadline = loop.now() + seconds(20)},
+  const auto running = client_->send(std::move(request), {.to = server_->endpoints()[ask.by_socket ? 1 : 0], .deadline = loop.now() + seconds(20)},
                                      [&](Result<net::HttpResponse> response) {
                                        out = std::move(response);
                                        done = true;
@@ -95,6 +97,16 @@ void ApiFixture::put_check(std::string_view node_id, const std::string& check_id
   change({model::kTableChecks, model::key_on_node(node_id, check_id), encode(check)});
 }
 
+void ApiFixture::put_intention(const std::string& source, const std::string& destination, model::IntentionAction action) {
+  model::Intention intention;
+  intention.id = "1c0d0000-0000-4000-8000-000000000001";
+  intention.source = source;
+  intention.destination = destination;
+  intention.action = action;
+  change({model::kTableIntentions, intention.id, encode(intention)});
+  publish();
+}
+
 void ApiFixture::remove_service(std::string_view node_id, const std::string& id) {
   change({model::kTableInstances, model::key_on_node(node_id, id), std::nullopt});
 }
@@ -106,6 +118,14 @@ void ApiFixture::change(model::RowChange row) {
   auto next = catalog.with_changes(changes);
   REQUIRE(next.ok());
   catalog = std::move(next).value();
+}
+
+void ApiFixture::set_default(model::IntentionAction action) {
+  model::Cluster cluster;
+  cluster.id = "c1a00000-0000-4000-8000-000000000001";
+  cluster.default_action = action;
+  change({model::kTableCluster, {}, encode(cluster)});
+  publish();
 }
 
 void ApiFixture::publish() {
@@ -134,6 +154,11 @@ void ApiFixture::put_example() {
 void ApiFixture::register_service(ServiceRegistration registration, Done done) {
   finish(local.add_service(registration.definition, {.replace_existing_checks = registration.replace_existing_checks}),
          std::move(done));
+}
+
+void ApiFixture::leave(Done done) {
+  left = true;
+  finish({}, std::move(done));
 }
 
 void ApiFixture::deregister_service(std::string service_id, Done done) {
@@ -173,6 +198,7 @@ void ApiFixture::serve(std::string_view path, std::function<Result<Bytes>(const 
 void ApiFixture::serve_all() {
   serve<model::ApplyRequest>(model::kApplyPath, [this](const model::ApplyRequest& request) {
     commands.push_back(request.command);
+    command_token = request.token;
     next_result.index = catalog.index() + 1;
     return Result<Bytes>(encode(next_result));
   });
@@ -184,6 +210,18 @@ void ApiFixture::serve_all() {
   serve<model::KvReadRequest>(model::kKvReadPath, [this](const model::KvReadRequest& request) {
     kv_reads.push_back(request);
     return Result<Bytes>(encode(kv_answer));
+  });
+  serve<model::TokenCheckRequest>(model::kTokenCheckPath, [](const model::TokenCheckRequest& request) {
+    if (request.token != kGoodToken) return Result<Bytes>(error(Code::Denied, "Permission denied: the token is unknown"));
+    return Result<Bytes>(encode(model::TokenCheckResponse{}));
+  });
+  serve<model::JoinTokenCreateRequest>(model::kJoinTokenCreatePath, [this](const model::JoinTokenCreateRequest& request) {
+    join_tokens.push_back(request);
+    model::JoinTokenCreateResponse response;
+    response.text = "mesh1.text";
+    response.token.id = "t1";
+    response.token.kind = request.kind;
+    return Result<Bytes>(encode(response));
   });
   serve<model::StatusRequest>(model::kStatusPath, [](const model::StatusRequest&) {
     model::StatusResponse response;

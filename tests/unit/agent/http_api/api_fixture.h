@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent/http_api/api.h"
+#include "base/file.h"
 #include "model/catalog.h"
 #include "model/tables.h"
 #include "net/http1/client.h"
@@ -23,6 +24,8 @@ namespace mesh::agent {
 inline constexpr std::string_view kHostA = "4b1c0000-0000-4000-8000-00000000000a";
 inline constexpr std::string_view kHostB = "4b1c0000-0000-4000-8000-00000000000b";
 
+inline constexpr std::string_view kGoodToken = "9c1b0000-0000-4000-8000-000000000001";  // that the servers know
+
 class ApiFixture final : public AgentControl {
  public:
   ApiFixture();
@@ -32,6 +35,8 @@ class ApiFixture final : public AgentControl {
     net::HttpMethod method = net::HttpMethod::Get;
     std::string target;
     Bytes body = {};
+    net::HttpHeaders headers = {};
+    bool by_socket = false;  // else by TCP
   };
   net::HttpResponse call(Ask ask);
   net::HttpResponse get(const std::string& target) { return call({.target = target}); }
@@ -55,8 +60,11 @@ class ApiFixture final : public AgentControl {
                    std::vector<std::string> tags = {});
   void put_check(std::string_view node_id, const std::string& check_id, const std::string& service_id,
                  model::CheckStatus status);
+  void put_intention(const std::string& source, const std::string& destination, model::IntentionAction action);
   void remove_service(std::string_view node_id, const std::string& id);
   void publish();
+  // What no intention decides; allow at first.
+  void set_default(model::IntentionAction action);
   // Two hosts; web on both (b's is critical), db on a.
   void put_example();
 
@@ -65,8 +73,11 @@ class ApiFixture final : public AgentControl {
   LocalState local;
   bool ready = true;
   bool servers_fail = false;
+  bool left = false;
   std::vector<model::Command> commands;  // that the servers got
+  std::string command_token;             // with the last one
   model::CommandResult next_result;      // what they answer, with applied as given; index is filled in
+  std::vector<model::JoinTokenCreateRequest> join_tokens;
   std::vector<model::KvReadRequest> kv_reads;
   model::KvReadResponse kv_answer;
   std::uint64_t barrier_index = 0;       // 0: the catalog's
@@ -76,11 +87,13 @@ class ApiFixture final : public AgentControl {
   [[nodiscard]] std::size_t waiting() const { return api_->waiting_reads(); }
 
  private:
+  TempDir folder_ = TempDir::make().value();
   void register_service(ServiceRegistration registration, Done done) override;
   void deregister_service(std::string service_id, Done done) override;
   void register_check(model::CheckDefinition definition, Done done) override;
   void deregister_check(std::string check_id, Done done) override;
   void report_check(CheckReport report, Done done) override;
+  void leave(Done done) override;
   void finish(Status status, Done done);
   void change(model::RowChange row);
   template <class Request>

@@ -181,4 +181,42 @@ TEST_CASE("wrong KV writes are refused by name, values over 512 KiB with 413") {
   EXPECT(large.body.find("is too large") != std::string::npos);
 }
 
+TEST_CASE("an intention is set, asked and removed by its pair") {
+  ApiFixture at;
+  at.next_result.applied = true;
+  at.next_result.id = "1c0d0000-0000-4000-8000-000000000001";
+  EXPECT_EQ(line(at.put("/v1/connect/intentions/exact?source=default/web&destination=db", R"({"Action":"deny","SourceType":"consul"})")), "200 true");
+  REQUIRE_EQ(at.commands.size(), 1U);
+  EXPECT_EQ(at.commands[0].intention_upsert->intention.source, "web");
+  EXPECT_EQ(at.commands[0].intention_upsert->intention.action, model::IntentionAction::Deny);
+  EXPECT_EQ(line(at.call({.method = net::HttpMethod::Post, .target = "/v1/connect/intentions",
+                          .body = R"({"SourceName":"*","DestinationName":"db","Action":"allow"})"})),
+            R"(200 {"ID":"1c0d0000-0000-4000-8000-000000000001"})");
+  EXPECT_EQ(at.del("/v1/connect/intentions/exact?source=web&destination=db").status, 200);
+  EXPECT_EQ(at.commands[2].intention_delete->destination, "db");
+  EXPECT_EQ(at.del("/v1/connect/intentions/1c0d").status, 200);
+  EXPECT_EQ(at.commands[3].intention_delete->id, "1c0d");
+  EXPECT_EQ(at.put("/v1/connect/intentions/exact?source=web", R"({"Action":"deny"})").status, 400);
+  EXPECT_EQ(at.put("/v1/connect/intentions/exact?source=web&destination=db", R"({"Action":"maybe"})").status, 400);
+}
+
+TEST_CASE("intentions are read with the decision of the data plane") {
+  ApiFixture at;
+  at.set_default(model::IntentionAction::Deny);
+  at.put_intention("web", "db", model::IntentionAction::Allow);
+  const JsonValue list = json_of(at.get("/v1/connect/intentions"));
+  REQUIRE_EQ(list.items().size(), 1U);
+  EXPECT_EQ(list.items()[0].find("SourceName")->string(), "web");
+  EXPECT_EQ(list.items()[0].find("SourceNS")->string(), "default");
+  EXPECT_EQ(json_of(at.get("/v1/connect/intentions/exact?source=WEB&destination=db")).find("Action")->string(), "allow");
+  EXPECT_EQ(at.get("/v1/connect/intentions/exact?source=api&destination=db").status, 404);
+  EXPECT_EQ(at.get("/v1/connect/intentions/none").status, 404);
+  const auto allowed = [&](const std::string& pair) {
+    return json_of(at.get("/v1/connect/intentions/check?" + pair)).find("Allowed")->boolean().value();
+  };
+  EXPECT(allowed("source=web&destination=db"));
+  EXPECT(!allowed("source=api&destination=db"));
+  EXPECT(!allowed("source=node/host-a&destination=db"));
+}
+
 }  // namespace mesh::agent

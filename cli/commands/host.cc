@@ -1,0 +1,141 @@
+// Making a mesh, and bringing this host into one or out of it. The daemon does it; systemd, where it runs, starts it.
+#include <sys/stat.h>
+
+#include "cli/commands/commands.h"
+#include "cli/invocation.h"
+#include "cli/program.h"
+
+namespace mesh::cli {
+namespace {
+
+constexpr std::string_view kAgentUnit = "meshd.service";
+constexpr std::string_view kServerUnit = "meshd-server.service";
+
+const std::vector<Flag>& place_flags() {
+  static const std::vector<Flag> flags = {
+      {.name = "config", .value = "FILE", .help = "configuration (default: /etc/meshd/meshd.yaml)"},
+      {.name = "conf-dir", .value = "DIR", .help = "further configuration (default: /etc/meshd/conf.d)"},
+      {.name = "data-dir", .value = "DIR", .help = "where keys and state are kept (default: /var/lib/meshd)"},
+      {.name = "node", .value = "NAME", .help = "name of this host in the mesh (default: the host name)"},
+      {.name = "bind", .value = "IP", .help = "address for other hosts (default: that of the default route)"},
+      {.name = "no-start", .help = "do not touch systemd's units"}};
+  return flags;
+}
+
+std::vector<Flag> with_place(std::vector<Flag> own) {
+  own.insert(own.end(), place_flags().begin(), place_flags().end());
+  return own;
+}
+
+// The daemon's words: the verb, and each flag given here that it has too.
+std::vector<std::string> daemon_words(const Invocation& run, std::string_view verb,
+                                      std::initializer_list<std::string_view> flags) {
+  std::vector<std::string> words{std::string(verb)};
+  const auto pass = [&](std::string_view flag) {
+    if (!run.has(flag)) return;
+    words.push_back(fmt::format("--{}", flag));
+    words.push_back(run.flag(flag));
+  };
+  for (const Flag& flag : place_flags())
+    if (!flag.value.empty()) pass(flag.name);
+  for (const std::string_view flag : flags) pass(flag);
+  return words;
+}
+
+bool systemd_runs() {
+  struct stat info{};
+  return stat("/run/systemd/system", &info) == 0;
+}
+
+Status systemctl(std::vector<std::string> words) {
+  MESH_TRY(output, run_program("/usr/bin/systemctl", words));
+  if (output.exit_status == 0) return {};
+  while (output.err.ends_with('\n')) output.err.pop_back();
+  return error(Code::Internal, "systemctl {} failed: {}", words.front(), output.err);
+}
+
+// What happened to the unit, for the user.
+Result<std::string> start_unit(const Invocation& run, std::string_view unit) {
+  if (run.has("no-start") || !systemd_runs()) return fmt::format("start it with 'systemctl enable --now {}'", unit);
+  MESH_TRY_STATUS(systemctl({"enable", "--now", std::string(unit)}));
+  return fmt::format("{} is started and enabled", unit);
+}
+
+Result<JsonValue> ask_daemon(const std::vector<std::string>& words) {
+  MESH_TRY(text, run_daemon(words));
+  return parse_json(text).context("while reading the answer of 'meshd {}'", words.front());
+}
+
+Status cluster_init(Invocation& run) {
+  MESH_TRY(made, ask_daemon(daemon_words(run, "init", {"default"})));
+  MESH_TRY(unit, start_unit(run, kServerUnit));
+  if (run.json()) {
+    run.print_json(made);
+    return {};
+  }
+  run.print(fmt::format("cluster            {}\nthis server        {} at {}\ndefault action     {}\n"
+                        "management token   {}\n\nKeep the token: it may do everything and is shown this once.\n"
+                        "Next: {}; then 'meshctl token join' makes a token for further hosts.\n",
+                        cell(made, "ClusterID"), cell(made, "Node"), cell(made, "Address"),
+                        cell(made, "DefaultAction"), cell(made, "ManagementToken"), unit));
+  return {};
+}
+
+Status join(Invocation& run) {
+  if (!run.has("token-file")) return error(Code::Invalid, "'join' needs --token-file FILE, or - for standard input");
+  MESH_TRY(joined, ask_daemon(daemon_words(run, "join", {"token-file"})));
+  MESH_TRY(unit, start_unit(run, cell(joined, "Kind") == "server" ? kServerUnit : kAgentUnit));
+  if (run.json()) {
+    run.print_json(joined);
+    return {};
+  }
+  run.print(fmt::format("{} is a member of cluster {} as {}\nNext: {}\n", cell(joined, "Node"),
+                        cell(joined, "ClusterID"), cell(joined, "Kind"), unit));
+  return {};
+}
+
+// The catalog first, while the agent still may write; then the units; then what is on this host.
+Status leave(Invocation& run) {
+  MESH_TRY(client, run.client());
+  auto told = client->call(net::HttpMethod::Put, "/v1/agent/leave");
+  const bool offline = !told.ok() && told.error().code == Code::Unavailable;
+  if (!told.ok() && !(offline && run.has("force"))) return std::move(told).error();
+  if (!run.has("no-start") && systemd_runs())
+    MESH_TRY_STATUS(systemctl({"disable", "--now", std::string(kAgentUnit), std::string(kServerUnit)}));
+  MESH_TRY(left, ask_daemon(daemon_words(run, "leave", {})));
+  if (run.json()) run.print_json(left);
+  else run.print(fmt::format("{} has left cluster {}; nothing of the mesh is left on this host\n", cell(left, "Node"), cell(left, "ClusterID")));
+  return {};
+}
+
+}  // namespace
+
+Command cluster_init_command() {
+  return {.path = "cluster init",
+       .summary = "Make a new mesh with this host as its first server",
+       .details = "Makes the certificate authority, this server's identity and the management token, which is shown once.\n"
+                  "Under the default action deny, traffic needs an intention and writing needs a token.",
+       .flags = with_place({{.name = "default",
+                             .value = "ACTION",
+                             .help = "what no intention decides (default: deny)",
+                             .choices = {"deny", "allow"}}}),
+       .examples = {{"meshctl cluster init", "on the first server, as root"}},
+       .run = cluster_init};
+}
+
+std::vector<Command> host_commands() {
+  return {
+      {.path = "join",
+       .summary = "Make this host a member of a mesh",
+       .flags = with_place({{.name = "token-file", .value = "FILE", .help = "the join token; -: from standard input"}}),
+       .examples = {{"meshctl join --token-file -", "paste the output of 'meshctl token join'"}},
+       .run = join},
+      {.path = "leave",
+       .summary = "Take this host out of the mesh, without a trace",
+       .flags = with_place({{.name = "force", .help = "also when the agent does not answer: the catalog then learns it later"}}),
+       .examples = {{"meshctl leave", "deregisters the host, stops its units, removes its keys and state"}},
+       .run = leave},
+  };
+}
+
+}  // namespace mesh::cli

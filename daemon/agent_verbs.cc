@@ -1,0 +1,26 @@
+#include "daemon/agent_verbs.h"
+
+#include "daemon/command_line.h"
+#include "daemon/membership.h"
+#include "daemon/node.h"
+
+namespace mesh::daemon {
+namespace {
+
+Status run(const cli::Parsed& parsed, char** environment) {
+  if (parsed.command->path == "agent") return run_agent([&] { return config_of(parsed, environment); });
+  MESH_TRY(config, config_of(parsed, environment));
+  if (parsed.command->path == "join") return run_join(std::move(config), flag_of(parsed, "token-file"));
+  return run_leave(std::move(config));
+}
+
+}  // namespace
+
+std::optional<int> run_agent_verb(const cli::Parsed& parsed, char** environment) {
+  const std::string_view verb = parsed.command->path;
+  if (verb != "agent" && verb != "join" && verb != "leave") return std::nullopt;
+  const Status status = run(parsed, environment);
+  return status.ok() ? 0 : fail(status.error());
+}
+
+}  // namespace mesh::daemon

@@ -1,0 +1,28 @@
+#include "daemon/caller_proof.h"
+
+#include "net/tcp.h"
+
+namespace mesh::daemon {
+
+Result<std::unique_ptr<KernelCallerProof>> KernelCallerProof::open(std::span<net::Loop* const> loops) {
+  std::unique_ptr<KernelCallerProof> proof(new KernelCallerProof);
+  for (const net::Loop* loop : loops) {
+    MESH_TRY(owner, net::SocketOwner::open());
+    proof->owners_.emplace(loop, std::move(owner));
+  }
+  return proof;
+}
+
+proxy::CallerFacts KernelCallerProof::ask(const net::Stream& accepted) const {
+  if (accepted.local().is_unix()) return proxy::SocketCallerProof().ask(accepted);
+  const auto owner = owners_.find(&accepted.loop());
+  if (owner == owners_.end()) return {};
+  const auto facts = owner->second.client_of({accepted.remote().address(), accepted.local().address()});
+  if (!facts.ok()) return {};
+  proxy::CallerFacts out;
+  if (facts->uid) out.uid = *facts->uid;
+  out.cgroup = facts->cgroup_id;
+  return out;
+}
+
+}  // namespace mesh::daemon

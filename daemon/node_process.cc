@@ -1,0 +1,77 @@
+#include "daemon/node_process.h"
+
+#include <utility>
+
+#include "base/log.h"
+#include "base/version.h"
+#include "daemon/host_config.h"
+#include "daemon/seed.h"
+
+namespace mesh::daemon {
+
+NodeProcess::NodeProcess(ConfigReader read_config)
+    : read_config_(std::move(read_config)),
+      rng_(random_rng()),
+      agent_(process_.loop(), process_.metrics(), [this] { process_.notifier().status("serving"); }) {}
+
+Status NodeProcess::prepare() {
+  MESH_TRY(config, read_config_());
+  config_ = std::move(config);
+  MESH_TRY_STATUS(set_log(config_));
+  MESH_TRY_STATUS(complete(config_));
+  MESH_TRY(lock, FileLock::acquire(config_.data_dir + "/agent.lock"));
+  lock_.emplace(std::move(lock));
+  MESH_TRY(identity, agent::NodeFiles(config_.data_dir).read());
+  identity_ = std::move(identity);
+  config_.datacenter = identity_->record.datacenter;
+  config_.domain = identity_->record.domain;
+  return {};
+}
+
+agent::AgentOptions NodeProcess::agent_options() const {
+  agent::AgentOptions options;
+  options.node.id = model::NodeId(identity_->record.node_id);
+  options.node.name = config_.node;
+  options.node.address = config_.advertise;
+  options.node.datacenter = config_.datacenter;
+  options.node.version = std::string(version());
+  options.node.mesh_port = static_cast<std::uint16_t>(std::max(config_.ports.mesh, 0));
+  options.domain = config_.domain;
+  options.data_dir = config_.data_dir;
+  options.cluster_id = identity_->record.cluster_id;
+  return options;
+}
+
+Status NodeProcess::open(AgentPart::Connect connect, Hooks hooks) {
+  process_.set_on_hangup([this] { reload(); });
+  process_.set_on_terminate([this] { drain(); });
+  AgentPart::Options options{config_, agent_options(), {}};
+  options.membership.emplace(AgentPart::Membership{&pool_, agent::NodeFiles(config_.data_dir), *identity_,
+                                                   std::move(hooks.on_identities), std::move(hooks.on_servers)});
+  return agent_.open(std::move(options), std::move(connect), rng_.fork());
+}
+
+Status NodeProcess::run() {
+  MESH_TRY_STATUS(agent_.start());
+  process_.notifier().ready("waiting for a server");  // ready all the same: it serves what it last knew
+  return process_.run();
+}
+
+// Services take effect; what else has changed says that it needs a restart.
+void NodeProcess::reload() {
+  process_.notifier().reloading();
+  auto config = read_config_();
+  Status status;
+  if (!config.ok()) status = config.error();
+  else status = agent_.reload(*config);
+  if (status.ok()) LOG_INFO("configuration read again", {"services", config->services.size()});
+  else LOG_ERROR("the configuration was not taken over; what was in force stays", {"why", status.error()});
+  process_.notifier().ready(status.ok() ? "serving" : "serving; the last reload was refused");
+}
+
+void NodeProcess::drain() {
+  LOG_INFO("ending: open connections may end first", {"at_most", kDrainMax});
+  agent_.drain(process_.loop().now() + kDrainMax, [this] { process_.end(); });
+}
+
+}  // namespace mesh::daemon

@@ -1,0 +1,60 @@
+// What `agent` and `server` share: configuration, identity on disk, one process per data directory, the agent part with its
+// data plane, reload and drain. Main thread.
+#pragma once
+
+#include <optional>
+
+#include "agent/identity/node_files.h"
+#include "base/file.h"
+#include "base/result.h"
+#include "base/rng.h"
+#include "daemon/agent_part.h"
+#include "daemon/node.h"
+#include "daemon/process.h"
+#include "net/tls/handshake.h"
+
+namespace mesh::daemon {
+
+inline constexpr Duration kDrainMax = seconds(30);  // for open connections, once the daemon is told to end
+
+class NodeProcess {
+ public:
+  explicit NodeProcess(ConfigReader read_config);
+
+  // Reads configuration and identity and takes the data directory. Errors: Invalid (all faults of the configuration),
+  // Precondition (not joined), Conflict (another daemon has the directory).
+  Status prepare();
+
+  struct Hooks {
+    UniqueFunction<void(const proxy::Identities&)> on_identities;
+    UniqueFunction<void(const std::vector<std::string>&)> on_servers;
+  };
+  // REQUIRES prepare().
+  Status open(AgentPart::Connect connect, Hooks hooks);
+  // Serves until the end. REQUIRES open().
+  Status run();
+  void stop() { agent_.stop(); }
+
+  [[nodiscard]] Process& process() { return process_; }
+  [[nodiscard]] const model::Config& config() const { return config_; }
+  [[nodiscard]] const agent::NodeRecord& record() const { return identity_->record; }
+  [[nodiscard]] const agent::NodeIdentity& identity() const { return *identity_; }
+  [[nodiscard]] net::HandshakePool& pool() { return pool_; }
+  [[nodiscard]] Rng fork_rng() { return rng_.fork(); }
+
+ private:
+  [[nodiscard]] agent::AgentOptions agent_options() const;
+  void reload();
+  void drain();
+
+  ConfigReader read_config_;
+  model::Config config_;
+  Rng rng_;
+  Process process_;
+  net::HandshakePool pool_;
+  std::optional<FileLock> lock_;
+  std::optional<agent::NodeIdentity> identity_;
+  AgentPart agent_;
+};
+
+}  // namespace mesh::daemon

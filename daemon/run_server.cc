@@ -1,0 +1,40 @@
+// `meshd server`: the server part, and the agent part of the same host.
+#include "base/log_writer.h"
+#include "daemon/host_config.h"
+#include "daemon/node.h"
+#include "daemon/node_process.h"
+#include "daemon/server_part.h"
+
+namespace mesh::daemon {
+namespace {
+
+Status open_server(NodeProcess& node, ServerPart& server) {
+  server::ServerOptions options;
+  options.data_dir = node.config().data_dir;
+  options.rpc_address = rpc_address(node.config());
+  options.seed = node.fork_rng().next();
+  MESH_TRY_STATUS(server.open(options, [&node](const Error& reason) { node.process().fail(reason); }));
+  return server.listen(node.config(), node.record(), node.pool());
+}
+
+}  // namespace
+
+Status run_server(const ConfigReader& read_config) {
+  const LogWriter log_writer;  // outlives the threads that log
+  NodeProcess node(read_config);
+  MESH_TRY_STATUS(node.prepare());
+  ServerPart server(node.process().metrics());
+  MESH_TRY_STATUS(open_server(node, server));
+  MESH_TRY_STATUS(node.open([&server](net::Loop& loop) { return server.connect(loop); },
+                            {.on_identities = [&server](const proxy::Identities& identities) {
+                               server.set_identities(identities);
+                             },
+                             .on_servers = {}}));
+  server.start();
+  const Status status = node.run();
+  node.stop();
+  server.stop();
+  return status;
+}
+
+}  // namespace mesh::daemon
