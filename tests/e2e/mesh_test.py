@@ -110,6 +110,40 @@ class TwoHosts:
         wait_until("web is back", lambda: self.a.curl("http://web.mesh/", check=False)[1] == PAYLOAD + "\n", 10)
         return "a stopped program leaves DNS and traffic, and comes back"
 
+    def intentions(self):
+        source = f"node/{self.a.name}"
+        opened = self.a.host.start(["bash", "-c", "exec 3<>/dev/tcp/$(getent ahostsv4 web.mesh | head -1 | cut -d' ' -f1)/80; cat <&3"], "opened")
+        wait_until("an open connection", lambda: self.open_connections(self.b) > 0)
+        self.a.ctl("intentions", "deny", source, "web")
+        wait_until("the next connection is refused", lambda: self.a.curl("http://web.mesh/", check=False)[0] != 0)
+        wait_until("the open one ends", lambda: opened.process.poll() is not None)
+        allowed, _, _ = self.a.host.run([self.a.programs.meshctl, "intentions", "check", source, "web", "--address",
+                                         f"unix:{self.a.host.path('run', 'agent.sock')}"], check=False)
+        expect(allowed == 4, f"intentions check ended with {allowed}")
+        self.a.ctl("intentions", "delete", source, "web")
+        wait_until("allowed again", lambda: self.a.curl("http://web.mesh/", check=False)[1] == PAYLOAD + "\n")
+        return f"{source} -> web denied: the next connection is refused, the open one ended; allowed again"
+
+    @staticmethod
+    def metrics(host):
+        return host.host.run(["curl", "-sS", "http://127.0.0.1:8500/metrics"], check=False)[1]
+
+    def open_connections(self, host):
+        lines = [line for line in self.metrics(host).split("\n") if line.startswith("meshd_proxy_open_connections")]
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
+
+    def servers_gone(self):
+        self.a.daemon.stop(seconds=40)
+        _, out, _ = self.b.curl("http://web.mesh/")
+        expect(out == PAYLOAD + "\n", f"curl gave {out!r}")
+        self.b.daemon.stop(seconds=40)
+        self.b.daemon = self.b.host.start([self.b.programs.meshd, "agent", *self.b.place], "meshd-agent-alone")
+        wait_until("the restarted agent serves what it knew", lambda: self.b.curl("http://web.mesh/", check=False)[1] == PAYLOAD + "\n", 10)
+        expect(self.b.dig("web.service.mesh", "SRV"), "web is not in DNS")
+        self.a.start_daemon("server")
+        wait_until("the hosts reach each other again", lambda: self.a.curl("http://web.mesh/", check=False)[1] == PAYLOAD + "\n", 15)
+        return "no server: DNS and traffic go on, also after a restart of the agent; the server comes back"
+
     def restart_agent(self):
         self.b.daemon.stop(seconds=40)
         self.b.start_daemon("agent")
@@ -129,7 +163,7 @@ def main():
         with Network("mesh", 2) as network:
             mesh = TwoHosts(network, Programs(sys.argv[1]))
             for step in (mesh.init, mesh.server, mesh.wrong_tokens, mesh.join, mesh.members, mesh.program, mesh.reach,
-                         mesh.same_host, mesh.no_listener, mesh.check_fails, mesh.restart_agent, mesh.end):
+                         mesh.same_host, mesh.no_listener, mesh.check_fails, mesh.intentions, mesh.restart_agent, mesh.servers_gone, mesh.end):
                 steps.daemons = [h.daemon for h in (mesh.a, mesh.b) if h.daemon]
                 if not steps.step(step.__name__.replace("_", " "), step):
                     break
