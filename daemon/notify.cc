@@ -4,7 +4,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <fmt/core.h>
+
 #include <charconv>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 

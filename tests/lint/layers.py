@@ -43,7 +43,7 @@ FREE = re.compile(r"fmt/.*")
 # C++ headers have no dot; of the system we take what POSIX and Linux name.
 SYSTEM = re.compile(
     r"[a-z_]+|(sys|linux|asm|arpa|net|netinet|netpacket|bits)/[\w/]+\.h|"
-    r"(dirent|dlfcn|endian|errno|execinfo|fcntl|fnmatch|getopt|glob|grp|ifaddrs|limits|malloc|mntent|netdb|poll|pthread|"
+    r"(dirent|dlfcn|endian|errno|execinfo|fcntl|fnmatch|fts|getopt|glob|grp|ifaddrs|limits|malloc|mntent|netdb|poll|pthread|"
     r"pwd|sched|sd-.*|semaphore|signal|spawn|stdio|stdlib|string|strings|syslog|termios|time|ucontext|unistd|utime|"
     r"byteswap|stdint|stddef|stdbool)\.h")
 
