@@ -294,6 +294,21 @@ TEST_CASE("a peer that says nothing or nonsense costs one connection and a deadl
   EXPECT(has(failure, "while shaking hands with 127.0.0.1:"));
 }
 
+TEST_CASE("many handshakes at a time share certificates and roots") {
+  Loop loop("test");
+  HandshakePool pool({.threads = 4});
+  Peers peers;
+  std::vector<std::unique_ptr<TlsAttempt>> attempts;
+  for (int n = 0; n < 12; ++n)
+    attempts.push_back(std::make_unique<TlsAttempt>(loop, pool, client_options(peers.client, peers.authority.trust),
+                                                    server_options(peers.server, peers.authority.trust)));
+  for (auto& attempt : attempts) {
+    REQUIRE(attempt->finish(loop));
+    CAPTURE(told(*attempt));
+    EXPECT((attempt->a != nullptr && attempt->b != nullptr));
+  }
+}
+
 TEST_CASE("a full pool refuses, and room comes back") {
   Loop loop("test");
   HandshakePool pool({.threads = 1, .sessions_max = 1});
