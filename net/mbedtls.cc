@@ -2,6 +2,7 @@
 
 #include <mbedtls/ecp.h>
 #include <mbedtls/error.h>
+#include <mbedtls/gcm.h>
 
 #include <array>
 #include <span>
@@ -59,6 +60,15 @@ void prepare_for_sharing(mbedtls_pk_context& key, bool is_private) {
   // r = s = 1: well-formed and wrong, so that it is computed.
   constexpr std::array<unsigned char, 8> kOneOne{0x30, 6, 2, 1, 1, 2, 1, 1};
   (void)mbedtls_pk_verify(&key, MBEDTLS_MD_SHA256, hash.data(), hash.size(), kOneOne.data(), kOneOne.size());
+}
+
+void prepare_for_threads() {
+  const std::array<unsigned char, 16> key{};
+  mbedtls_gcm_context context;
+  mbedtls_gcm_init(&context);
+  const int code = mbedtls_gcm_setkey(&context, MBEDTLS_CIPHER_ID_AES, key.data(), 8 * key.size());
+  CHECK(code == 0, "mbedTLS has no AES: {}", code);
+  mbedtls_gcm_free(&context);
 }
 
 }  // namespace mesh::net

@@ -44,5 +44,7 @@ class PkKey {
 // mbedTLS computes a table for the base point at a key's first use and stores it in the key. Done here, before the key is
 // shared by threads, the key is only read afterwards.
 void prepare_for_sharing(mbedtls_pk_context& key, bool is_private);
+// The same for the tables of AES, which mbedTLS makes at their first use in the process, whatever thread that is.
+void prepare_for_threads();
 
 }  // namespace mesh::net

@@ -8,6 +8,7 @@
 #include "base/thread.h"
 #include "net/crypto.h"
 #include "net/loop.h"
+#include "net/mbedtls.h"
 #include "net/timer.h"
 #include "net/tls/session.h"
 
@@ -41,6 +42,7 @@ class HandshakePool::Core {
  public:
   explicit Core(const HandshakePoolOptions& options) : options_(options) {
     CHECK(options.threads > 0);
+    prepare_for_threads();
     for (std::size_t n = 0; n < options.threads; ++n) boxes_.push_back(std::make_unique<Mailbox<HandshakeStep>>(1));
     for (std::size_t n = 0; n < options.threads; ++n)
       threads_.emplace_back(options.thread_name, [this, &box = *boxes_[n]] { serve(box); });
