@@ -1,11 +1,11 @@
 // The contract of net/rpc.h, held by every transport: a transport joins by a fixture type in RPC_TRANSPORTS.
 #include "net/rpc.h"
 
-#include "tests/unit/net/rpc_fixture.h"
+#include "tests/unit/net/rpc_tls_fixture.h"
 
 namespace mesh::net {
 
-#define RPC_TRANSPORTS LocalOneLoop, LocalTwoLoops, Http2OneLoop, Http2TwoLoops
+#define RPC_TRANSPORTS LocalOneLoop, LocalTwoLoops, Http2OneLoop, Http2TwoLoops, Http2Tls
 
 DOCTEST_TEST_CASE_TEMPLATE("rpc: calls are answered, not inside the call that started them", Ends, RPC_TRANSPORTS) {
   Ends ends;
