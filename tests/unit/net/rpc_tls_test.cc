@@ -64,7 +64,7 @@ TEST_CASE("rpc over TLS: strangers, wrong names and peers that the server does n
   EXPECT_NE(rig.who(stranger), "2 node-7");
   auto wrong_name = tls_client_options();
   wrong_name.server_name = "other.test";
-  EXPECT_EQ(rig.who(wrong_name), "not-found");
+  EXPECT_EQ(rig.who(wrong_name), "not found");
   auto distrusting = tls_client_options();
   distrusting.trust = other.trust();
   EXPECT_EQ(rig.who(distrusting), "unauthenticated");

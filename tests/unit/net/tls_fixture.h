@@ -34,6 +34,7 @@ class TestAuthority {
     const auto request = make_csr(key);
     REQUIRE(request.ok());
     const auto csr = read_csr(*request);
+    INFO((csr.ok() ? std::string() : csr.error().message));
     REQUIRE(csr.ok());
     const WallTime now = wall_now();
     const auto leaf = signer_->sign_leaf({.public_key = csr->public_key,
