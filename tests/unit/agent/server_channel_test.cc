@@ -7,7 +7,7 @@ namespace mesh::agent {
 namespace {
 
 using net::RpcPeer;
-using net::TestAuthority;
+using net::Authority;
 using Kind = model::SpiffeId::Kind;
 
 const std::string kTrustDomain = "11111111-1111-1111-1111-111111111111.mesh";
@@ -18,8 +18,8 @@ std::string id_of(Kind kind, const std::string& name, const std::string& trust_d
 }
 std::string node_id(int n) { return fmt::format("{:08}-0000-0000-0000-000000000000", n); }
 
-const TestAuthority& authority() {
-  static const TestAuthority one(kTrustDomain);
+const Authority& authority() {
+  static const Authority one;
   return one;
 }
 
@@ -27,12 +27,12 @@ const TestAuthority& authority() {
 struct TestServer {
   TestServer(net::Loop& loop, net::HandshakePool& pool, const std::string& uri, std::string shown) : service(rpc) {
     net::RpcTlsListenerOptions options;
-    options.tls = [identity = authority().issue(uri, {model::server_sni("dc1", kTrustDomain)})] {
+    options.tls = [identity = authority().identity(uri, {model::server_sni("dc1", kTrustDomain)})] {
       net::TlsServerOptions tls;
       tls.select = [identity](std::string_view name) {
         return name == model::server_sni("dc1", kTrustDomain) ? identity : nullptr;
       };
-      tls.trust = authority().trust();
+      tls.trust = authority().trust;
       return tls;
     };
     options.peer_of = [shown = std::move(shown)](const net::CertificateInfo* certificate) -> Result<RpcPeer> {
@@ -59,8 +59,8 @@ struct Rig {
     return options;
   }
   void set_up(int node = 1) {
-    channel->set_identity(authority().issue(id_of(Kind::Agent, node_id(node))));
-    channel->set_trust(authority().trust());
+    channel->set_identity(authority().identity(id_of(Kind::Agent, node_id(node))));
+    channel->set_trust(authority().trust);
   }
   [[nodiscard]] bool connected() {
     return net::wait_for(client, [&] { return channel->state().connected; });
@@ -116,7 +116,7 @@ TEST_CASE("server channel: a new identity is used for new calls while old ones f
   net::Answer parked;
   net::ask(rig, parked, net::kPark, "");
   REQUIRE(net::wait_for(rig.client, [&] { return server.service.parked_total == 1; }));
-  rig.channel->set_identity(authority().issue(id_of(Kind::Agent, node_id(2))));
+  rig.channel->set_identity(authority().identity(id_of(Kind::Agent, node_id(2))));
   EXPECT_EQ(rig.who(), "2 " + node_id(1) + " at a");
   REQUIRE(net::wait_for(rig.client, [&] { return server.listener->connections() == 2; }));
   REQUIRE(net::wait_for(rig.client, [&] { return rig.who() == "2 " + node_id(2) + " at a"; }));
@@ -141,11 +141,11 @@ TEST_CASE("server channel: a server under another root is refused until the new 
   Rig rig;
   TestServer server(rig.client, rig.pool, id_of(Kind::Server, node_id(100)), "a");
   rig.channel->set_servers({server.listener->local()});
-  const TestAuthority other(kTrustDomain);
-  rig.channel->set_identity(authority().issue(id_of(Kind::Agent, node_id(1))));
-  rig.channel->set_trust(other.trust());
+  const Authority other("other root");
+  rig.channel->set_identity(authority().identity(id_of(Kind::Agent, node_id(1))));
+  rig.channel->set_trust(other.trust);
   EXPECT_NE(rig.refusal().find(server.listener->local().to_string()), std::string::npos);
-  rig.channel->set_trust(authority().trust());
+  rig.channel->set_trust(authority().trust);
   REQUIRE(rig.connected());
   EXPECT_EQ(rig.who(), "2 " + node_id(1) + " at a");
 }

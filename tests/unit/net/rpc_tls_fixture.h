@@ -3,15 +3,15 @@
 
 #include "net/rpc_tls.h"
 #include "tests/unit/net/rpc_fixture.h"
-#include "tests/unit/net/tls_fixture.h"
+#include "tests/unit/net/tls/tls_fixture.h"
 
 namespace mesh::net {
 
 // Made once: keys and signatures cost milliseconds.
 struct RpcTlsNames {
-  TestAuthority authority;
-  std::shared_ptr<const TlsIdentity> server = authority.issue("spiffe://test.mesh/server", {"server.test"});
-  std::shared_ptr<const TlsIdentity> client = authority.issue("spiffe://test.mesh/node-7");
+  Authority authority;
+  std::shared_ptr<const TlsIdentity> server = authority.identity("spiffe://test.mesh/server", {"server.test"});
+  std::shared_ptr<const TlsIdentity> client = authority.identity("spiffe://test.mesh/node-7");
 
   static const RpcTlsNames& get() {
     static const RpcTlsNames names;
@@ -24,7 +24,7 @@ inline RpcTlsListenerOptions tls_listener_options() {
   options.tls = [] {
     TlsServerOptions tls;
     tls.select = [](std::string_view name) { return name == "server.test" ? RpcTlsNames::get().server : nullptr; };
-    tls.trust = RpcTlsNames::get().authority.trust();
+    tls.trust = RpcTlsNames::get().authority.trust;
     tls.client_certificate = ClientCertificate::Optional;
     return tls;
   };
@@ -39,7 +39,7 @@ inline RpcTlsListenerOptions tls_listener_options() {
 inline TlsClientOptions tls_client_options() {
   TlsClientOptions tls;
   tls.identity = RpcTlsNames::get().client;
-  tls.trust = RpcTlsNames::get().authority.trust();
+  tls.trust = RpcTlsNames::get().authority.trust;
   tls.server_name = "server.test";
   return tls;
 }
