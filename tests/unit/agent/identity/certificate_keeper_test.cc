@@ -160,7 +160,8 @@ TEST_CASE("a service that goes loses its certificate, also on disk, and one that
   net::settle(rig.loop, 20);
   EXPECT(!rig.has("db"));
   REQUIRE(net::wait_for(rig.loop, [&] {
-    return read_file(rig.files.service_path("web"), ByteCount{1 << 20}).error().code == Code::NotFound;
+    const auto file = read_file(rig.files.service_path("web"), ByteCount{1 << 20});
+    return !file.ok() && file.error().code == Code::NotFound;
   }));
   EXPECT(!read_file(rig.files.service_path("db"), ByteCount{1 << 20}).ok());
 }
