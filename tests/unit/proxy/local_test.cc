@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "base/file.h"
+#include "base/thread.h"
 #include "tests/unit/proxy/proxy_fixture.h"
 
 namespace mesh::proxy {
@@ -302,6 +303,51 @@ TEST_CASE("workers share the mesh port and have outbound listeners of their own"
   Program taken(a);
   Proxy second(loops, {.inbound = taken.where()}, pool, proof, registry);
   EXPECT_EQ(second.start().error().code, Code::Conflict);
+}
+
+TEST_CASE("workers on threads of their own serve while snapshots are published, and drain") {
+  Loop own("test");
+  Program program(own);
+  net::HandshakePool pool({.threads = 1});
+  MetricRegistry registry;
+  const SocketCallerProof proof;
+  Loop a("worker-a");
+  Loop b("worker-b");
+  net::Loop* loops[] = {&a, &b};
+  auto proxy = std::make_unique<Proxy>(loops, ProxyOptions{}, pool, proof, registry);
+  REQUIRE(proxy->start().ok());
+  Thread on_a("worker-a", [&a] { a.run(); });
+  Thread on_b("worker-b", [&b] { b.run(); });
+
+  ProxySnapshot next;
+  next.node_id = model::NodeId("n");
+  RouteTable routes;
+  for (const net::Endpoint& at : proxy->outbound_addresses()) routes[at.address()] = {"db", "main", model::Protocol::Tcp};
+  next.routes = std::make_shared<const RouteTable>(routes);
+  ServiceEndpoints endpoints{"db", {{"main", {{next.node_id, "db-1", {}, 1, true, true}}}}};
+  next.endpoints = std::make_shared<const EndpointTable>(
+      EndpointTable{{"db", std::make_shared<const ServiceEndpoints>(std::move(endpoints))}});
+  next.instances = std::make_shared<const LocalInstances>(
+      LocalInstances{{"db-1", {"db-1", "db", {{"main", program.where()}}, "main"}}});
+  std::vector<std::unique_ptr<Caller>> callers;
+  for (int n = 0; n < 100; ++n) {
+    next.rules = std::make_shared<const model::IntentionRules>(std::vector<const model::Intention*>{},
+                                                               model::IntentionAction::Allow);
+    proxy->publish(std::make_shared<const ProxySnapshot>(next));
+    callers.push_back(std::make_unique<Caller>(own, proxy->outbound_addresses()[static_cast<std::size_t>(n) % 2]));
+    callers.back()->write("x");
+  }
+  REQUIRE(wait_for(own, [&] { return program.received().size() == 100; }));
+  for (const auto& caller : callers) caller->stream->shutdown_write();
+  bool drained = false;
+  proxy->drain(own.now() + net::kTestPatience, own.ref(), [&] { drained = true; });
+  for (const auto& call : program.calls) call->stream->shutdown_write();
+  REQUIRE(wait_for(own, [&] { return drained; }));
+  for (net::Loop* loop : loops) loop->stop();
+  on_a.join();
+  on_b.join();
+  proxy.reset();
+  EXPECT(registry.prometheus_text().find("meshd_proxy_accepted_total{direction=\"outbound\"} 100") != std::string::npos);
 }
 
 }  // namespace mesh::proxy
