@@ -13,12 +13,12 @@ Result<std::unique_ptr<KernelCallerProof>> KernelCallerProof::open(std::span<net
   return proof;
 }
 
-proxy::CallerFacts KernelCallerProof::ask(const net::Stream& accepted) const {
-  if (accepted.local().is_unix()) return proxy::SocketCallerProof().ask(accepted);
+proxy::CallerFacts KernelCallerProof::ask(const net::Stream& accepted, const net::Endpoint& dialled) const {
+  if (accepted.local().is_unix()) return proxy::SocketCallerProof().ask(accepted, dialled);
   const auto owner = owners_.find(&accepted.loop());
   if (owner == owners_.end()) return {};
-  const auto facts = owner->second.client_of({accepted.remote().address(), accepted.local().address()});
-  if (!facts.ok()) return {};
+  const auto facts = owner->second.client_of({accepted.remote().address(), dialled.address()});
+  if (!facts.ok()) return {.foreign = facts.error().code == Code::NotFound};
   proxy::CallerFacts out;
   if (facts->uid) out.uid = *facts->uid;
   out.cgroup = facts->cgroup_id;

@@ -19,7 +19,7 @@ class KernelCallerProof final : public proxy::CallerProof {
  public:
   // Errors: SocketOwner::open's.
   static Result<std::unique_ptr<KernelCallerProof>> open(std::span<net::Loop* const> loops);
-  [[nodiscard]] proxy::CallerFacts ask(const net::Stream& accepted) const override;
+  [[nodiscard]] proxy::CallerFacts ask(const net::Stream& accepted, const net::Endpoint& dialled) const override;
 
  private:
   KernelCallerProof() = default;

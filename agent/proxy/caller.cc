@@ -6,7 +6,7 @@
 
 namespace mesh::proxy {
 
-CallerFacts SocketCallerProof::ask(const net::Stream& accepted) const {
+CallerFacts SocketCallerProof::ask(const net::Stream& accepted, const net::Endpoint&) const {
   const auto credentials = accepted.peer_credentials();
   return credentials ? CallerFacts{.uid = credentials->uid} : CallerFacts{};
 }

@@ -28,14 +28,15 @@ struct CallerFacts {
 class CallerProof {
  public:
   virtual ~CallerProof() = default;
-  // A few microseconds at most: called for every connection that a local program makes.
-  [[nodiscard]] virtual CallerFacts ask(const net::Stream& accepted) const = 0;
+  // dialled: what the program connected to; the stream's own address but where nftables redirected it. A few microseconds at
+  // most: called for every connection that a local program makes.
+  [[nodiscard]] virtual CallerFacts ask(const net::Stream& accepted, const net::Endpoint& dialled) const = 0;
 };
 
 // Unix sockets: SO_PEERCRED. TCP: nothing is known, so the caller is the node.
 class SocketCallerProof final : public CallerProof {
  public:
-  [[nodiscard]] CallerFacts ask(const net::Stream& accepted) const override;
+  [[nodiscard]] CallerFacts ask(const net::Stream& accepted, const net::Endpoint& dialled) const override;
 };
 
 // "web" if exactly one service's rules match, else "node/NAME" of this node. Pure.

@@ -1,6 +1,7 @@
 #include "agent/proxy/outbound.h"
 
 #include "agent/proxy/worker.h"
+#include "net/original_destination.h"
 
 namespace mesh::proxy {
 
@@ -36,22 +37,28 @@ std::optional<EndReport> OutboundConnection::find_way() {
 }
 
 std::optional<EndReport> OutboundConnection::find_route_of_call() {
-  const CallerFacts caller = worker_.proof().ask(*client_);
+  net::Endpoint dialled = client_->local();
+  const Route* route = bind_ ? &bind_->to : find_mesh_route(dialled);
+  const CallerFacts caller = worker_.proof().ask(*client_, dialled);
   if (caller.foreign) return EndReport{ReasonCode::CallerNotAllowed, "no process of this host holds the other end", {}};
   source_ = caller_of(*snapshot_, caller);
-  const Route* route = nullptr;
-  if (bind_) {
-    route = &bind_->to;
-    if (is_guarded(*snapshot_, bind_->owner) && source_ != bind_->owner)
-      return EndReport{ReasonCode::CallerNotAllowed, fmt::format("the listener is for {} only", bind_->owner), {}};
-  } else if (!client_->local().is_unix()) {
-    route = find_route(*snapshot_, client_->local().address());
-  }
   if (route == nullptr)
-    return EndReport{ReasonCode::NoRoute, fmt::format("nothing answers at {}", client_->local().to_string()), {}};
+    return EndReport{ReasonCode::NoRoute, fmt::format("nothing answers at {}", dialled.to_string()), {}};
+  if (bind_ && is_guarded(*snapshot_, bind_->owner) && source_ != bind_->owner)
+    return EndReport{ReasonCode::CallerNotAllowed, fmt::format("the listener is for {} only", bind_->owner), {}};
   port_ = route->port;
   if (!admit(route->service)) return EndReport{ReasonCode::Overloaded, "too many connections to the service", {}};
   return std::nullopt;
+}
+
+// Where sk_lookup steers, the socket's own address is the mesh address; where nftables redirects, the kernel remembers it.
+const Route* OutboundConnection::find_mesh_route(net::Endpoint& dialled) const {
+  if (dialled.is_unix()) return nullptr;
+  if (const Route* route = find_route(*snapshot_, dialled.address()); route != nullptr) return route;
+  const auto before = net::dialled_mesh_address(client_->descriptor());
+  if (!before.ok()) return nullptr;
+  dialled = *before;
+  return find_route(*snapshot_, *before);
 }
 
 // ---- attempts ----

@@ -282,9 +282,9 @@ TEST_CASE("the kernel tells the user of a caller over a unix socket") {
   auto folder = TempDir::make("proxy");
   REQUIRE(folder.ok());
   const net::StreamPair pair(loop, *net::Endpoint::parse("unix:" + folder->file("s")));
-  EXPECT(SocketCallerProof().ask(*pair.b).uid == getuid());
+  EXPECT(SocketCallerProof().ask(*pair.b, pair.b->local()).uid == getuid());
   const net::StreamPair tcp(loop);
-  EXPECT_FALSE(SocketCallerProof().ask(*tcp.b).uid.has_value());
+  EXPECT_FALSE(SocketCallerProof().ask(*tcp.b, tcp.b->local()).uid.has_value());
 }
 
 TEST_CASE("workers share the mesh port and have outbound listeners of their own") {

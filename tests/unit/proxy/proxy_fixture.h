@@ -124,7 +124,7 @@ struct Caller {
 
 // Says of every local caller what the test wants.
 struct FixedProof final : CallerProof {
-  CallerFacts ask(const net::Stream&) const override { return facts; }
+  CallerFacts ask(const net::Stream&, const net::Endpoint&) const override { return facts; }
   CallerFacts facts;
 };
 
