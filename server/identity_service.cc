@@ -34,7 +34,7 @@ Status check_csr(ByteView csr) {
 
 }  // namespace
 
-IdentityService::IdentityService(Parts parts) : parts_(std::move(parts)), refusals_(parts_.loop) {}
+IdentityService::IdentityService(Parts parts) : parts_(std::move(parts)), refusals_(parts_.loop, parts_.refusal_delay) {}
 
 IdentityService::~IdentityService() = default;
 

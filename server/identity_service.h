@@ -43,6 +43,7 @@ class IdentityService {
     std::function<bool()> is_leader;
     std::function<void(model::Command, RaftHost::OnResult)> propose;
     std::function<std::vector<std::string>()> servers;  // ADDRESS:PORT of their RPC
+    Duration refusal_delay = LateRefusals::kRefusalDelay;
   };
   explicit IdentityService(Parts parts);
   ~IdentityService();

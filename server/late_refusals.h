@@ -22,7 +22,7 @@ class LateRefusals {
   static constexpr Duration kRefusalDelay = seconds(1);
   static constexpr std::size_t kRefusalsWaitingMax = 256;
 
-  explicit LateRefusals(net::Loop& loop, Duration delay = kRefusalDelay);
+  LateRefusals(net::Loop& loop, Duration delay);
   ~LateRefusals();
   LateRefusals(const LateRefusals&) = delete;
   LateRefusals& operator=(const LateRefusals&) = delete;

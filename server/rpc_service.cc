@@ -59,7 +59,7 @@ RpcService::RpcService(Parts parts, Options options)
                  [this](model::Command command, RaftHost::OnResult on_result) {
                    propose(std::move(command), std::move(on_result));
                  },
-                 [this] { return server_addresses(); }}) {
+                 [this] { return server_addresses(); }, options_.refusal_delay}) {
   on_loaded(parts_.machine.state());
   parts_.machine.set_observer(this);
 }

@@ -39,6 +39,7 @@ class RpcService final : private StateObserver {
   struct Options {
     std::string rpc_address;  // ADDRESS:PORT of this server, as Status tells it
     std::uint64_t seed = 0;   // of the random bytes in commands; from the system's generator
+    Duration refusal_delay = LateRefusals::kRefusalDelay;
   };
 
   // From here on it observes the machine.

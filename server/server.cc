@@ -38,7 +38,7 @@ Result<std::unique_ptr<Server>> Server::open(net::Loop& loop, const ServerOption
   server->ca_ = std::make_unique<Ca>(loop.ref(), std::move(ca_key));
   server->service_ =
       std::make_unique<RpcService>(RpcService::Parts{loop, *server->host_, server->machine_, *server->ca_},
-                                   RpcService::Options{options.rpc_address, options.seed + 1});
+                                   RpcService::Options{options.rpc_address, options.seed + 1, options.refusal_delay});
   server->service_->serve(server->rpc_);
   return server;
 }

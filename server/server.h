@@ -30,6 +30,7 @@ struct ServerOptions {
   std::string rpc_address;  // ADDRESS:PORT, as Status tells it
   std::uint64_t seed = 0;   // from the system's generator
   raft::CoreOptions raft;
+  Duration refusal_delay = LateRefusals::kRefusalDelay;  // of wrong secrets
 };
 
 class Server final : private RaftHostObserver {

@@ -157,7 +157,7 @@ TEST_CASE("wrong, used up and deleted join tokens are refused alike, and late") 
     REQUIRE_FALSE(answer.ok());
     EXPECT(answer.error().code == Code::Denied);
     EXPECT_EQ(answer.error().message, "unknown, used up or expired join token");
-    EXPECT(f.rig.loop.now() - before >= LateRefusals::kRefusalDelay);
+    EXPECT(f.rig.loop.now() - before >= kRefusalDelay);
   };
   model::JoinRequest wrong = f.rig.join_request(ticket);
   wrong.secret[0] = static_cast<char>(wrong.secret[0] ^ 1);

@@ -16,6 +16,7 @@
 
 namespace mesh::server {
 
+inline constexpr Duration kRefusalDelay = milliseconds(30);
 inline constexpr Duration kPatience = seconds(20);
 inline constexpr std::string_view kCluster = "c0000000-0000-4000-8000-000000000000";
 
@@ -63,6 +64,7 @@ class ServerRig {
     ServerOptions options;
     options.data_dir = data_dir;
     options.rpc_address = "127.0.0.1:8300";
+    options.refusal_delay = kRefusalDelay;
     options.raft.election_timeout = milliseconds(20);
     options.raft.heartbeat_interval = milliseconds(5);
     options.raft.lease_margin = milliseconds(2);
