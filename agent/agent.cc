@@ -1,10 +1,13 @@
 #include "agent/agent.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "model/names.h"
+#include "model/token.h"
 
 namespace mesh::agent {
 
@@ -41,10 +44,28 @@ Status Agent::start(const std::vector<model::ServiceDefinition>& services) {
     MESH_TRY_STATUS(local_.add_service(service, {.source = Source::File})
                         .context("while registering service '{}' of the configuration", service.name));
   if (disk_) restore();
+  leave_out_forbidden();
   local_changed();
   replica_.start();
   ask_status();
   return {};
+}
+
+// Here and at registration, since the servers refuse a whole write for one service in it.
+Status Agent::check_allowed(const std::string& service) const {
+  if (options_.services_allowed.empty() || model::service_allowed(options_.services_allowed, service)) return {};
+  return error(Code::Denied, "this node's join token does not allow service '{}' (allowed: {}); join with another token",
+               service, fmt::join(options_.services_allowed, ", "));
+}
+
+void Agent::leave_out_forbidden() {
+  const LocalState all = local_;
+  for (const auto& [id, service] : all.services()) {
+    const Status allowed = check_allowed(service.instance.name);
+    if (allowed.ok()) continue;
+    LOG_ERROR("service left out", {"service", id}, {"why", allowed.error()});
+    (void)local_.remove_service(id);
+  }
 }
 
 // Behind the configuration, whose services win over those that were kept.
@@ -65,6 +86,7 @@ void Agent::restore() {
 }
 
 void Agent::register_service(const AgentControl::ServiceRegistration& registration, AgentControl::Done done) {
+  if (Status allowed = check_allowed(registration.definition.name); !allowed.ok()) return done(std::move(allowed));
   registered(local_.add_service(registration.definition, {.source = Source::Api,
                                                           .replace_existing_checks = registration.replace_existing_checks}),
              std::move(done));
@@ -124,6 +146,8 @@ Status Agent::replace_services(const std::vector<model::ServiceDefinition>& serv
                        .context("while registering service '{}' of the configuration", service.name);
     if (first.ok()) first = std::move(added);
   }
+  leave_out_forbidden();
+  if (store_) store_->changed(local_);  // a service of the API may have become one of the configuration
   local_changed();
   return first;
 }

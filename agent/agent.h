@@ -41,6 +41,7 @@ struct AgentOptions {
   std::string domain;
   std::string data_dir = {};    // empty: nothing is kept
   std::string cluster_id = {};  // whose catalog the data directory may hold
+  std::vector<std::string> services_allowed = {};  // name patterns of the node's join token; none: not known, all
 };
 
 class Agent {
@@ -53,8 +54,8 @@ class Agent {
   Agent(const Agent&) = delete;
   Agent& operator=(const Agent&) = delete;
 
-  // Loads what was kept (blocks), subscribes and registers this node with the configured services. Errors: a service that
-  // cannot be registered.
+  // Loads what was kept (blocks), subscribes and registers this node with the configured services. One that the node may
+  // not run is left out and logged. Errors: a service that cannot be registered.
   Status start(const std::vector<model::ServiceDefinition>& services);
 
   // The requests of control.h, on the agent loop.
@@ -81,7 +82,9 @@ class Agent {
     AgentControl::Done done;
   };
 
+  [[nodiscard]] Status check_allowed(const std::string& service) const;
   void restore();
+  void leave_out_forbidden();
   void registered(Status status, AgentControl::Done done);
   void changed(std::uint64_t saved_revision, AgentControl::Done done);
   void local_changed();

@@ -39,6 +39,7 @@ agent::AgentOptions NodeProcess::agent_options() const {
   options.domain = config_.domain;
   options.data_dir = config_.data_dir;
   options.cluster_id = identity_->record.cluster_id;
+  options.services_allowed = identity_->record.services;
   return options;
 }
 

@@ -105,6 +105,25 @@ TEST_CASE("a service registered through the API is on disk when the call returns
   EXPECT(last.view->local.services().empty());
 }
 
+TEST_CASE("a service that the node may not run is refused at once, and left out of the configuration") {
+  net::Loop loop{"test"};
+  SilentChannel channel;
+  AgentOptions options = Fixture::options();
+  options.services_allowed = {"db-*"};
+  Agent agent(loop, channel, Rng(1), options, [](const AgentViewPtr&) {});
+  model::ServiceDefinition web;
+  web.name = "web";
+  model::ServiceDefinition db;
+  db.name = "db-1";
+  REQUIRE(agent.start({web, db}).ok());
+  EXPECT_EQ(agent.view()->local.services().size(), 1);
+  std::optional<Status> answer;
+  agent.register_service({.definition = web}, [&](Status status) { answer = std::move(status); });
+  REQUIRE(answer.has_value());
+  EXPECT_EQ(answer->error().code, Code::Denied);
+  EXPECT(answer->error().message.find("allowed: db-*") != std::string::npos);
+}
+
 TEST_CASE("an agent that starts without servers shows the catalog that it knew, with its age") {
   auto folder = TempDir::make();
   REQUIRE(folder.ok());
