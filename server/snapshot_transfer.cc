@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "base/log.h"
 #include "raft/message.h"
 
@@ -138,7 +139,10 @@ void SnapshotTransfer::on_action(const raft::InstallSnapshot& action) {
         if (*slot == nullptr) return error(Code::Precondition, "no rows were received");
         MESH_TRY_STATUS((*slot)->commit(base));
         slot->reset();
-        return all_rows(tables);
+        auto rows = all_rows(tables);
+        // The tables are ahead of the machine now; a restart reads them again or says what is wrong with them.
+        CHECK(rows.ok(), "an installed snapshot cannot be read: {}", rows.error().message);
+        return rows;
       },
       [this, action](Result<std::vector<raft::Row>> rows) { load_machine(action, std::move(rows)); });
 }

@@ -46,8 +46,8 @@ class KvMachine final : public raft::StateMachine {
     return registers_ == other.registers_ && sessions_ == other.sessions_;
   }
 
-  static constexpr raft::TableId kRegisters = 1;
-  static constexpr raft::TableId kSessions = 2;
+  static constexpr raft::TableId kRegisters = 1001;  // behind the product's
+  static constexpr raft::TableId kSessions = 1002;
 
  private:
   struct Session {

@@ -205,6 +205,14 @@ void RaftChecker::on_applied(HostId host, const raft::Entry& entry) {
   known = mine;
 }
 
+void RaftChecker::compare(HostId host, raft::Index index, std::uint64_t hash, std::vector<std::optional<std::uint64_t>>& known,
+                          const char* what) {
+  if (known.size() <= index.value()) known.resize(index.value() + 1);
+  std::optional<std::uint64_t>& here = known[index.value()];
+  if (here && *here != hash) violation("server {}: another {} after entry {} than on other servers", host, what, index.value());
+  here = hash;
+}
+
 void RaftChecker::on_installed(HostId host, raft::Index applied) {
   // A damaged server may be helped by a snapshot that is older than its own tables.
   if (applied < seen_applied_[host] && !rot_seen_) {

@@ -5,6 +5,7 @@
 //   leader completeness   a new leader's log holds everything that was committed in the terms before
 //   own-term commit       a leader counts replicas only for an entry of its own term
 //   state machine safety  one index, one entry, on every server that applies it, in order, without a gap
+//   equal states          after one index, one hash of the product's state and one result, also when loaded from tables
 //   durable promises      what a vote, an acknowledgement or a commit rests on is on the disks of those who promised
 //   durable restart       a log opened again holds all that was durable before, and nothing that was never written
 //
@@ -46,6 +47,9 @@ class RaftChecker {
 
   void on_applied(HostId host, const raft::Entry& entry);
   void on_installed(HostId host, raft::Index applied);
+  // The state machine's state after this entry, applied or loaded; its answer to it.
+  void on_state(HostId host, raft::Index index, std::uint64_t hash) { compare(host, index, hash, states_, "state"); }
+  void on_result(HostId host, raft::Index index, std::uint64_t hash) { compare(host, index, hash, results_, "result"); }
 
   [[nodiscard]] raft::Index committed() const { return raft::Index(committed_.size() - 1); }
   [[nodiscard]] std::uint64_t leaders_total() const { return leaders_.size(); }
@@ -71,6 +75,8 @@ class RaftChecker {
     raft::Term previous_term;
   };
 
+  static void compare(HostId host, raft::Index index, std::uint64_t hash, std::vector<std::optional<std::uint64_t>>& known,
+                      const char* what);
   void check_recovered_log(HostId host, const Shadow& found, const raft::PersistBatch* in_flight) const;
   void check_leader(HostId host, const Before& before, const raft::Core& core);
   void check_batch(HostId host, const raft::Core& core, const raft::PersistBatch& batch);
@@ -87,6 +93,8 @@ class RaftChecker {
   std::vector<raft::Term> committed_{raft::Term(0)};           // by index
   std::vector<raft::Term> committed_in_{raft::Term(0)};        // by index: the term of the leader that committed it
   std::vector<std::optional<Written>> applied_{std::nullopt};  // by index
+  std::vector<std::optional<std::uint64_t>> states_;           // by index
+  std::vector<std::optional<std::uint64_t>> results_;          // by index
 };
 
 }  // namespace mesh::sim

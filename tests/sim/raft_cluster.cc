@@ -184,10 +184,11 @@ bool RaftCluster::converged() const {
 
 void RaftCluster::check_equal_state() const {
   const raft::Core* lead = leader();
-  const KvMachine* reference = servers_[host_of(lead->self())]->machine();
+  const Replica* reference = servers_[host_of(lead->self())]->machine();
   for (const auto& server : servers_) {
     if (!lead->configuration().contains(server->core()->self())) continue;
-    if (!server->machine()->same_state(*reference)) {
+    const Replica* machine = server->machine();
+    if (!machine->registers().same_state(reference->registers()) || machine->state_hash() != reference->state_hash()) {
       violation("servers {} and {} applied the same entries and differ", host_of(lead->self()),
                 host_of(server->core()->self()));
     }

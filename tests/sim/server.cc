@@ -41,7 +41,7 @@ std::uint64_t draw_bit(Rng& rng, const Bytes& content) {
 struct Server::Running {
   std::unique_ptr<raft::LogStore> log;
   SimTables tables;
-  KvMachine machine;
+  Replica machine;
   std::unique_ptr<raft::Core> core;
   std::array<MonoTime, 2> lane_busy_until{};
   MonoTime armed_for = kNever;
@@ -67,7 +67,7 @@ Server::Server(const Surroundings& around, HostId host, Rng rng, const raft::Con
 Server::~Server() = default;
 
 const raft::Core* Server::core() const { return running_ ? running_->core.get() : nullptr; }
-const KvMachine* Server::machine() const { return running_ ? &running_->machine : nullptr; }
+const Replica* Server::machine() const { return running_ ? &running_->machine : nullptr; }
 
 // --- life ---
 
@@ -99,13 +99,14 @@ Result<raft::RecoveredState> Server::open_stores() {
 
 void Server::load_machine() {
   running_->machine.begin_load();
-  for (const raft::TableId table : {KvMachine::kRegisters, KvMachine::kSessions}) {
+  for (const raft::TableId table : Replica::tables()) {
     const Status walked = running_->tables.for_each(table, [this, table](ByteView key, ByteView value) {
       return running_->machine.load({table, Bytes(key), Bytes(value)});
     });
     CHECK(walked.ok(), "{}", walked.error().message);
   }
   CHECK(running_->machine.end_load(running_->tables.applied()).ok(), "load");
+  around_.checker.on_state(host_, running_->tables.applied(), running_->machine.state_hash());
 }
 
 void Server::crash(bool power_lost) {
@@ -335,7 +336,11 @@ void Server::apply(const std::vector<raft::Entry>& entries) {
   for (const raft::Entry& entry : entries) {
     around_.checker.on_applied(host_, entry);
     raft::ApplyResult result;
-    if (entry.kind == raft::EntryKind::Command) result = running_->machine.apply(entry.index, entry.payload);
+    if (entry.kind == raft::EntryKind::Command) {
+      result = running_->machine.apply(entry.index, entry.payload);
+      around_.checker.on_result(host_, entry.index, running_->machine.result_hash());
+    }
+    around_.checker.on_state(host_, entry.index, running_->machine.state_hash());
     for (raft::RowWrite& row : result.rows) batch.rows.push_back(std::move(row));
     resolve(entry, result.result);
   }
@@ -430,7 +435,8 @@ void Server::on_request(HostId client, const ClientRequest& request) {
   }
   const raft::RequestId id(++running_->request_number);
   running_->proposing[id] = asked;
-  running_->gathered.push_back({id, encode(request.command)});
+  const auto wall = WallTime(process_.now().time_since_epoch());
+  running_->gathered.push_back({id, make_payload(request.command, product_command(request.command, wall, rng_))});
   if (running_->gathered.size() > 1) return;
   process_.after(rng_.between(Duration(0), around_.profile.driver.gather_max), [this] { send_gathered(); });
 }
@@ -442,7 +448,7 @@ void Server::read(const Asked& asked) {
                         running_->core->lease_valid(process_.now());
   if (by_lease) TRACE(around_.queue, "server {} serves client {} by its lease", host_, asked.client);
   if (by_lease || MESH_MUTANT(ReadsFromLocalState)) {
-    answer(asked, ReplyStatus::Done, running_->machine.read(asked.key), false);
+    answer(asked, ReplyStatus::Done, running_->machine.registers().read(asked.key), false);
     return;
   }
   const raft::RequestId id(++running_->request_number);
@@ -456,7 +462,7 @@ void Server::carry_out(const raft::ReadOutcome& outcome) {
   const Asked asked = found->second;
   running_->reading.erase(found);
   if (!outcome.index.ok()) return answer(asked, ReplyStatus::Refused, 0, false);
-  answer(asked, ReplyStatus::Done, running_->machine.read(asked.key), false);
+  answer(asked, ReplyStatus::Done, running_->machine.registers().read(asked.key), false);
 }
 
 void Server::carry_out(const raft::Outcome& outcome) {

@@ -16,11 +16,11 @@
 #include "base/rng.h"
 #include "raft/core.h"
 #include "tests/sim/client.h"
-#include "tests/sim/kv.h"
 #include "tests/sim/network.h"
 #include "tests/sim/process.h"
 #include "tests/sim/profile.h"
 #include "tests/sim/raft_checker.h"
+#include "tests/sim/replica.h"
 #include "tests/sim/sim_disk.h"
 #include "tests/sim/sim_tables.h"
 
@@ -63,7 +63,7 @@ class Server {
 
   // Null while down.
   [[nodiscard]] const raft::Core* core() const;
-  [[nodiscard]] const KvMachine* machine() const;
+  [[nodiscard]] const Replica* machine() const;
 
  private:
   struct Asked {

@@ -7,30 +7,10 @@
 #include "base/rng.h"
 #include "model/command.h"
 #include "server/state_machine.h"
+#include "tests/random_command.h"
 #include "tests/test.h"
 
 namespace mesh::server {
-
-inline model::RegisterCommand registration(std::string node, std::string service = "", std::string id = "") {
-  model::RegisterCommand body;
-  body.node.name = std::move(node);
-  body.node.address = "10.0.0.1";
-  if (service.empty()) return body;
-  model::ServiceInstance& instance = body.services.emplace_back();
-  instance.name = std::move(service);
-  instance.id = id.empty() ? instance.name : std::move(id);
-  return body;
-}
-
-inline model::KvCommand kv_command(model::KvOp op, std::string key, std::string value = "",
-                                   std::uint64_t index = 0) {
-  model::KvCommand body;
-  body.op = op;
-  body.key = std::move(key);
-  body.value = std::move(value);
-  body.index = index;
-  return body;
-}
 
 // Applies commands at ascending indexes, as a driver would; keeps what was applied and the rows that
 // resulted.

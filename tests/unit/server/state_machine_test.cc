@@ -283,55 +283,6 @@ TEST_CASE("command time never goes back") {
 // --- properties over random commands
 // --------------------------------------------------------------------------------
 
-model::Command random_command(Rng& rng) {
-  const std::string node = fmt::format("n{}", rng.below(3));
-  const std::string service = fmt::format("s{}", rng.below(4));
-  const std::string key = fmt::format("{}/{}", rng.below(3), rng.below(3));
-  switch (rng.below(10)) {
-    case 0: {
-      model::DeregisterCommand body;
-      body.node = node;
-      if (rng.below(4) != 0) body.service_id = service;
-      return model::make_command(body);
-    }
-    case 1: {
-      model::CheckUpdateCommand body;
-      body.node = node;
-      body.check_id = fmt::format("c{}", rng.below(2));
-      body.status = static_cast<CheckStatus>(rng.below(3));
-      return model::make_command(body);
-    }
-    case 2: {
-      model::IntentionUpsertCommand body;
-      body.intention.source = service;
-      body.intention.destination = fmt::format("s{}", rng.below(4));
-      return model::make_command(body);
-    }
-    case 3: {
-      model::IntentionDeleteCommand body;
-      body.source = service;
-      body.destination = fmt::format("s{}", rng.below(4));
-      return model::make_command(body);
-    }
-    case 4:
-    case 5:
-    case 6: {
-      const auto op = static_cast<KvOp>(rng.below(5));
-      return model::make_command(kv_command(op, op == KvOp::DeleteTree ? key.substr(0, 2) : key,
-                                            fmt::format("v{}", rng.below(3)), rng.below(80)));
-    }
-    default: {
-      model::RegisterCommand body = registration(node, service, rng.below(2) == 0 ? "one" : "");
-      if (rng.below(2) == 0) {
-        model::Check& check = body.checks.emplace_back();
-        check.check_id = fmt::format("c{}", rng.below(2));
-        check.service_id = rng.below(2) == 0 ? "" : "one";
-      }
-      return model::make_command(body);
-    }
-  }
-}
-
 void run_random(Applier& a, std::uint64_t seed, int commands) {
   Rng rng(seed);
   for (int i = 0; i < commands; ++i) {
