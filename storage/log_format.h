@@ -26,6 +26,7 @@ inline constexpr std::size_t kDiskSectorBytes = 512;                      // wha
 inline constexpr std::size_t kRecordPayloadBytesMax = 16u << 20;          // a longer length field is not a record
 
 inline constexpr std::uint64_t kLogNumberMax = 1ull << 62;                // of batches, indexes, terms: leaves room to count on
+inline constexpr std::uint64_t kLogEvidenceMax = 1ull << 61;               // a batch number above it proves nothing: a repair must be able to count on
 
 inline constexpr std::string_view kControlFileName = "control";
 inline constexpr std::string_view kMarkerFileName = "synced";

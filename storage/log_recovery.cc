@@ -11,7 +11,7 @@ struct Evidence {
   raft::Index last{};
 
   void consider(std::uint64_t other_batch, raft::Index other_last) {
-    if (other_batch < batch || (other_batch == batch && other_last < last)) return;
+    if (other_batch > kLogEvidenceMax || other_batch < batch || (other_batch == batch && other_last < last)) return;
     batch = other_batch;
     last = other_last;
   }

@@ -194,6 +194,31 @@ TEST_CASE("a last batch that lacks a sector is a torn tail, unless the marker pr
   }
 }
 
+TEST_CASE("a log that was repaired behind a record with an absurd number keeps what is appended then") {
+  Written written = write_appends(2);
+  Bytes record;
+  RecordHeader header;
+  header.batch = kLogNumberMax;
+  header.index = raft::Index(7);
+  header.term = raft::Term(1);
+  header.ends_batch = true;
+  append_record(record, header, "x");
+  Bytes& content = written.files.at(segment_path(1));
+  content.replace(content.find_last_not_of('\0') + 1, record.size(), record);
+  sim::SimDisk disk{Rng(1)};
+  load(disk, written.files);
+  raft::RecoveredLog first;
+  {
+    SegmentLog log(disk, test_options());
+    auto recovered = log.open();
+    REQUIRE(recovered.ok());
+    REQUIRE(recovered->damaged);
+    first = std::move(*recovered);
+  }
+  EXPECT_EQ(first.entries.size(), 6);
+  check_repairable(disk, first);
+}
+
 TEST_CASE("a synced tail that is gone is damage") {
   Written written = write_appends(5);
   Bytes& content = written.files.at(segment_path(1));
