@@ -40,4 +40,8 @@
   M(ReadsFromLocalState, "simulator's server: a read is answered without asking the core") \
   M(RepeatsAppliedTwice, "simulator's state machine: the table of sessions is not looked at") \
   M(SessionsNotInTables, "simulator's state machine: a restart or a snapshot forgets the sessions") \
-  M(FlushReportedNotDone, "simulator's tables: a flush reports what it has not written")
+  M(FlushReportedNotDone, "simulator's tables: a flush reports what it has not written") \
+  M(GossipRumorsNeverEnd, "gossip: a rumor is sent for ever") \
+  M(GossipOldNewsTaken, "gossip: an alive rumor of an older incarnation is believed") \
+  M(GossipRefutesUnchanged, "gossip: a refutation keeps the incarnation") \
+  M(GossipStoppedAccuses, "gossip: a process that was stopped takes its own lateness for the others' silence")

@@ -1,3 +1,4 @@
+#include "net/connect_error.h"
 #include "net/loop.h"
 #include "net/sockets.h"
 #include "net/stream_block.h"
@@ -95,5 +96,9 @@ StreamConnect::StreamConnect(Loop& loop, const Endpoint& to, const ConnectOption
 }
 
 StreamConnect::~StreamConnect() = default;
+
+bool connection_refused(const Error& failure) {
+  return failure.code == Code::Unavailable && failure.message.ends_with(socket_error("connect", ECONNREFUSED).message);
+}
 
 }  // namespace mesh::net

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <csignal>
@@ -18,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/mutant.h"
+#include "tests/sim/gossip_pool.h"
 #include "tests/sim/outcome.h"
 #include "tests/sim/raft_cluster.h"
 
@@ -110,55 +112,110 @@ void on_contained(const CheckSite& site, std::string_view message) {
   violation("contained at {}:{}: {}: {}", site.file, site.line, site.condition, message);
 }
 
-RunReport run_seed(std::uint64_t seed) {
+// What is simulated: how one seed runs, and what the reports of many say together.
+struct RaftSubject {
+  using Report = RunReport;
+  static Report run(std::uint64_t seed) { return RaftCluster(seed).run(); }
+
+  std::uint64_t operations = 0;
+  std::uint64_t answered = 0;
+  std::uint64_t committed = 0;
+  std::uint64_t leaders = 0;
+  std::uint64_t led_in_two_timeouts = 0;
+  Duration leader_after_max{};
+  Duration converged_after_max{};
+
+  void add(const Report& report) {
+    operations += report.operations_total;
+    answered += report.answered_total;
+    committed += report.committed_total;
+    leaders += report.leaders_total;
+    led_in_two_timeouts += report.elected_after <= raft::CoreOptions{}.election_timeout * 2 ? 1 : 0;
+    leader_after_max = std::max(leader_after_max, report.leader_after);
+    converged_after_max = std::max(converged_after_max, report.converged_after);
+  }
+  void print() const {
+    fmt::print("{} operations, {} answered, {} entries committed, {} leaders\n", operations, answered, committed, leaders);
+    fmt::print("after the faults: a leader within {} ms, within two election timeouts in {} seeds; equal state within {} ms\n",
+               to_millis(leader_after_max), led_in_two_timeouts, to_millis(converged_after_max));
+  }
+};
+
+struct GossipSubject {
+  using Report = GossipReport;
+  static Report run(std::uint64_t seed) { return GossipPool(seed).run(); }
+
+  std::uint64_t hosts = 0;
+  std::uint64_t messages = 0;
+  std::uint64_t false_failures = 0;
+  std::vector<Duration> agreed, killed, reported, back, left;
+
+  void add(const Report& report) {
+    hosts += report.hosts;
+    messages += report.messages_total;
+    false_failures += report.false_failures;
+    agreed.push_back(report.agreed_after);
+    killed.push_back(report.killed_after);
+    reported.push_back(report.reported_after);
+    back.push_back(report.back_after);
+    if (report.hosts > 2) left.push_back(report.left_after);
+  }
+  static std::string spread(std::vector<Duration> times) {
+    if (times.empty()) return "-";
+    std::sort(times.begin(), times.end());
+    const auto at = [&](std::size_t percent) { return to_millis(times[(times.size() - 1) * percent / 100]); };
+    return fmt::format("{} / {} / {}", at(50), at(99), at(100));
+  }
+  void print() const {
+    fmt::print("{} members, {} messages, {} failures told of members that ran, during the faults\n", hosts, messages,
+               false_failures);
+    fmt::print("all know, ms, median / 99 % / most: agreement after the faults {}, a killed member {}, a killed and "
+               "reported one {}, a restarted one {}, a leave {}\n",
+               spread(agreed), spread(killed), spread(reported), spread(back), spread(left));
+  }
+};
+
+template <class Subject>
+typename Subject::Report run_seed(std::uint64_t seed) {
   limit_cpu_time();
-  RaftCluster cluster(seed);
-  return cluster.run();
+  return Subject::run(seed);
 }
 
-RunReport run_checked(std::uint64_t seed, bool twice) {
-  const RunReport report = run_seed(seed);
-  if (twice && run_seed(seed) != report) violation("seed {} ran differently the second time", seed);
+template <class Subject>
+typename Subject::Report run_checked(std::uint64_t seed, bool twice) {
+  const auto report = run_seed<Subject>(seed);
+  if (twice && run_seed<Subject>(seed) != report) violation("seed {} ran differently the second time", seed);
   return report;
 }
 
 // The child of a campaign: silent, a report per seed that held.
+template <class Subject>
 [[noreturn]] void campaign_child(int reports, std::uint64_t from, std::uint64_t end, bool twice) {
   if (std::freopen("/dev/null", "w", stdout) == nullptr || std::freopen("/dev/null", "w", stderr) == nullptr) _exit(1);
   for (std::uint64_t seed = from; seed < end; ++seed) {
-    const RunReport report = run_checked(seed, twice);
+    const auto report = run_checked<Subject>(seed, twice);
     if (write(reports, &report, sizeof(report)) != static_cast<ssize_t>(sizeof(report))) _exit(1);
   }
   _exit(0);
 }
 
+template <class Subject>
 struct Totals {
   std::uint64_t held = 0;
   std::uint64_t failed = 0;
-  std::uint64_t operations = 0;
-  std::uint64_t answered = 0;
-  std::uint64_t committed = 0;
-  std::uint64_t leaders = 0;
   Duration virtual_time{};
-  std::uint64_t led_in_two_timeouts = 0;
-  Duration leader_after_max{};
-  Duration converged_after_max{};
+  Subject subject;
 
-  void add(const RunReport& report) {
+  void add(const typename Subject::Report& report) {
     ++held;
-    operations += report.operations_total;
-    answered += report.answered_total;
-    committed += report.committed_total;
-    leaders += report.leaders_total;
     virtual_time += report.virtual_time;
-    led_in_two_timeouts += report.elected_after <= raft::CoreOptions{}.election_timeout * 2 ? 1 : 0;
-    leader_after_max = std::max(leader_after_max, report.leader_after);
-    converged_after_max = std::max(converged_after_max, report.converged_after);
+    subject.add(report);
   }
 };
 
 // Runs [from, end) until a seed fails; returns it, or `end`.
-std::uint64_t run_range(std::uint64_t from, std::uint64_t end, bool twice, Totals& totals) {
+template <class Subject>
+std::uint64_t run_range(std::uint64_t from, std::uint64_t end, bool twice, Totals<Subject>& totals) {
   int ends[2];
   CHECK(pipe(ends) == 0, "pipe");
   std::fflush(nullptr);
@@ -166,11 +223,11 @@ std::uint64_t run_range(std::uint64_t from, std::uint64_t end, bool twice, Total
   CHECK(child >= 0, "fork");
   if (child == 0) {
     close(ends[0]);
-    campaign_child(ends[1], from, end, twice);
+    campaign_child<Subject>(ends[1], from, end, twice);
   }
   close(ends[1]);
   std::uint64_t done = from;
-  for (RunReport report; read(ends[0], &report, sizeof(report)) == static_cast<ssize_t>(sizeof(report)); ++done) {
+  for (typename Subject::Report report; read(ends[0], &report, sizeof(report)) == static_cast<ssize_t>(sizeof(report)); ++done) {
     totals.add(report);
   }
   close(ends[0]);
@@ -180,6 +237,7 @@ std::uint64_t run_range(std::uint64_t from, std::uint64_t end, bool twice, Total
 }
 
 // Shows what the failing seed does; 0 if it does not fail this time.
+template <class Subject>
 int show_failure(std::uint64_t seed, bool twice) {
   std::fflush(nullptr);
   const pid_t child = fork();
@@ -187,7 +245,7 @@ int show_failure(std::uint64_t seed, bool twice) {
   if (child == 0) {
     std::signal(SIGABRT, on_abort);
     trace().start(Trace::Mode::Tail, kTailLines);
-    run_checked(seed, twice);
+    run_checked<Subject>(seed, twice);
     std::fflush(nullptr);
     _exit(0);
   }
@@ -197,8 +255,14 @@ int show_failure(std::uint64_t seed, bool twice) {
   return status;
 }
 
-int run_campaign(const Options& options) {
-  Totals totals;
+struct Outcome {
+  std::uint64_t seeds = 0;
+  std::uint64_t failed = 0;
+};
+
+template <class Subject>
+Outcome run_campaign(const Options& options, std::string_view what) {
+  Totals<Subject> totals;
   const MonoTime began = mono_now();
   const std::uint64_t end = options.first + options.seeds;
   for (std::uint64_t from = options.first; from < end;) {
@@ -207,31 +271,35 @@ int run_campaign(const Options& options) {
     if (failed == end) break;
     ++totals.failed;
     fmt::print("---- seed {}, commit {}: failed\n", failed, options.commit);
-    const int status = show_failure(failed, options.twice);
+    const int status = show_failure<Subject>(failed, options.twice);
     if (status == 0) fmt::print("VIOLATION: seed {} held when it was run again: the run is not deterministic\n", failed);
-    fmt::print("---- again: scripts/sim --first {} --seeds 1 --trace\n", failed);
+    fmt::print("---- again: scripts/sim --what {} --first {} --seeds 1 --trace\n", what, failed);
     if (options.stop_at_failure) break;
   }
   const std::chrono::duration<double> took = mono_now() - began;
   const double virtual_seconds = std::chrono::duration<double>(totals.virtual_time).count();
-  fmt::print("{} operations, {} answered, {} entries committed, {} leaders\n", totals.operations, totals.answered,
-             totals.committed, totals.leaders);
-  fmt::print("after the faults: a leader within {} ms, within two election timeouts in {} seeds; equal state within {} ms\n",
-             to_millis(totals.leader_after_max), totals.led_in_two_timeouts, to_millis(totals.converged_after_max));
+  totals.subject.print();
   fmt::print("{:.2f} virtual cluster-hours in {:.1f} s: {:.0f} per wall hour\n", virtual_seconds / 3600, took.count(),
              virtual_seconds / took.count());
-  fmt::print("{} seeds, {} failed\n", totals.held + totals.failed, totals.failed);
-  return totals.failed == 0 ? 0 : 1;
+  return {totals.held + totals.failed, totals.failed};
 }
 
-int run_traced(const Options& options) {
+template <class Subject>
+Outcome run_traced(const Options& options) {
   std::signal(SIGABRT, on_abort);
   for (std::uint64_t seed = options.first; seed < options.first + options.seeds; ++seed) {
     trace().start(Trace::Mode::All, 0);
-    run_checked(seed, options.twice);
+    run_checked<Subject>(seed, options.twice);
   }
-  fmt::print("{} seeds, 0 failed\n", options.seeds);
-  return 0;
+  return {options.seeds, 0};
+}
+
+template <class Subject>
+void run_subject(const Options& options, std::string_view what, Outcome& sum) {
+  if (options.what != what && options.what != "all") return;
+  const Outcome outcome = options.trace ? run_traced<Subject>(options) : run_campaign<Subject>(options, what);
+  sum.seeds += outcome.seeds;
+  sum.failed += outcome.failed;
 }
 
 int run(const std::vector<std::string_view>& words) {
@@ -241,8 +309,8 @@ int run(const std::vector<std::string_view>& words) {
     return kUsageExit;
   }
   if (options->list_mutants) return list_mutants();
-  if (options->what != "raft") {
-    fmt::print(stderr, "sim: --what {}: gossip is not simulated yet; only raft is\n", options->what);
+  if (options->what != "raft" && options->what != "gossip" && options->what != "all") {
+    fmt::print(stderr, "{}", kUsage);
     return kUsageExit;
   }
   if (!plant(options->mutant)) {
@@ -250,7 +318,11 @@ int run(const std::vector<std::string_view>& words) {
     return kUsageExit;
   }
   set_contain_sink(&on_contained);
-  return options->trace ? run_traced(*options) : run_campaign(*options);
+  Outcome sum;
+  run_subject<RaftSubject>(*options, "raft", sum);
+  run_subject<GossipSubject>(*options, "gossip", sum);
+  fmt::print("{} seeds, {} failed\n", sum.seeds, sum.failed);
+  return sum.failed == 0 ? 0 : 1;
 }
 
 }  // namespace
