@@ -43,5 +43,4 @@
   M(FlushReportedNotDone, "simulator's tables: a flush reports what it has not written") \
   M(GossipRumorsNeverEnd, "gossip: a rumor is sent for ever") \
   M(GossipOldNewsTaken, "gossip: an alive rumor of an older incarnation is believed") \
-  M(GossipRefutesUnchanged, "gossip: a refutation keeps the incarnation") \
-  M(GossipStoppedAccuses, "gossip: a process that was stopped takes its own lateness for the others' silence")
+  M(GossipRefutesUnchanged, "gossip: a refutation keeps the incarnation")

@@ -2,7 +2,7 @@
 // traffic. The second set of times is memberlist's LAN profile in the same core (which keeps its own rules, so it does
 // better than memberlist would).
 //
-//   gossip_trial [members] [hours] [loss ppm] [paused members] [ours|memberlist]
+//   gossip_trial [members] [minutes] [loss ppm] [paused members] [ours|memberlist]
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -84,14 +84,14 @@ int run(const std::vector<std::string_view>& words) {
   Trial trial(profile);
   for (HostId i = 0; i < paused; ++i) trial.pause_again(profile.hosts - 1 - i);
   const std::uint64_t packets = trial.hosts[0]->packets_total();
-  const Duration time = hours(number(1, 1));
+  const Duration time = minutes(number(1, 60));
   trial.queue.run_until(trial.queue.now() + time);
-  const double per_second = static_cast<double>(trial.hosts[0]->packets_total() - packets) / static_cast<double>(to_millis(time)) * 1000;
+  const double per_second = static_cast<double>(trial.hosts[0]->packets_total() - packets) / static_cast<double>(std::max<std::int64_t>(1, to_millis(time))) * 1000;
   std::vector<Duration> kills;
   for (HostId victim = 0; paused == 0 && victim < std::min<HostId>(profile.hosts, 20); ++victim) kills.push_back(trial.kill(victim));
   std::sort(kills.begin(), kills.end());
-  fmt::print("{} members, {} % loss, {} paused: {} false failures in {} h, {:.1f} packets/s sent each", profile.hosts,
-             profile.network.loss_ppm / 10'000, paused, trial.checker.false_failures_total(), to_millis(time) / 3'600'000, per_second);
+  fmt::print("{} members, {} % loss, {} paused: {} false failures in {} min, {:.1f} packets/s sent each", profile.hosts,
+             profile.network.loss_ppm / 10'000, paused, trial.checker.false_failures_total(), to_millis(time) / 60'000, per_second);
   if (!kills.empty()) {
     fmt::print("; killed, all know: median {} ms, most {} ms", to_millis(kills[kills.size() / 2]), to_millis(kills.back()));
   }

@@ -73,7 +73,6 @@ void Node::check_timers() {
 void Node::absorb_lag(Duration lag) {
   ++counts_.lags;
   score_.worse();
-  if (MESH_MUTANT(GossipStoppedAccuses)) return;
   for (auto& [sequence, probe] : probes_) {
     probe.ends += lag;
     if (probe.widen_at != kNever) probe.widen_at += lag;

@@ -19,7 +19,7 @@ struct CoreOptions {
   std::uint32_t indirect_members = 3;
   std::uint32_t health_score_max = 7;
 
-  // A suspicion ends between suspicion_min * max(1, log10(n)) and suspicion_max_factor times that, the sooner the more
+  // A suspicion ends between suspicion_min * max(1, log10(n)) * max(1, health score) and suspicion_max_factor times that, the sooner the more
   // members confirm it independently; suspicion_confirmations of them give the minimum.
   Duration suspicion_min = seconds(1);
   std::uint32_t suspicion_max_factor = 6;

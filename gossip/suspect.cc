@@ -12,7 +12,8 @@ SuspicionTimes Node::suspicion_times() const {
   // Those who could confirm: neither this member nor the suspect.
   const std::size_t others = pool_size() < 2 ? 0 : pool_size() - 2;
   const auto confirmations = static_cast<std::uint32_t>(std::min<std::size_t>(options_.suspicion_confirmations, others));
-  const milliseconds min(min_ms);
+  // A member in doubt of itself gives others more time; the probe that led here does not count.
+  const milliseconds min(min_ms * std::max(1U, score_.value()));
   return {.min = min, .max = min * options_.suspicion_max_factor, .confirmations = confirmations};
 }
 

@@ -167,7 +167,7 @@ struct GossipSubject {
     return fmt::format("{} / {} / {}", at(50), at(99), at(100));
   }
   void print() const {
-    fmt::print("{} members, {} messages, {} failures told of members that ran, during the faults\n", hosts, messages,
+    fmt::print("{} members, {} messages, {} failures told of members that ran (cut off or not), during the faults\n", hosts, messages,
                false_failures);
     fmt::print("all know, ms, median / 99 % / most: agreement after the faults {}, a killed member {}, a killed and "
                "reported one {}, a restarted one {}, a leave {}\n",

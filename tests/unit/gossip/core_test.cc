@@ -92,7 +92,8 @@ class Bench {
     packet.ack = Answer{ping.sequence, ping.target};
     receive(static_cast<std::uint8_t>(from.ip[3]), packet);
   }
-  // Lets time pass, with every timer on time. Pings are answered by `answers`, or by all.
+  // Lets time pass, with every timer on time. Pings and requests for pings (with a nack) are answered by `up`, or
+  // by all.
   void run(Duration time) {
     const MonoTime until = now + time;
     while (core.next_deadline() <= until) {
@@ -104,12 +105,15 @@ class Bench {
   }
   void serve() {
     for (; served < sent.size(); ++served) {
-      const auto& packet = sent[served];
-      const auto number = static_cast<std::uint8_t>(packet.to.ip[3]);
-      const bool answers = answer_all || std::find(up.begin(), up.end(), number) != up.end();
-      if (answers && packet.packet.ping && packet.packet.ping->target == id_bytes(member(number))) {
-        const Ping ping = *packet.packet.ping;
-        acknowledge(packet.to, ping);
+      const PeerAddress to = sent[served].to;
+      const Packet packet = sent[served].packet;
+      const auto number = static_cast<std::uint8_t>(to.ip[3]);
+      if (!answer_all && std::find(up.begin(), up.end(), number) == up.end()) continue;
+      if (packet.ping && packet.ping->target == id_bytes(member(number))) acknowledge(to, *packet.ping);
+      if (packet.ping_request) {
+        Packet nack;
+        nack.nack = Answer{packet.ping_request->sequence, packet.ping_request->target};
+        receive(number, nack);
       }
     }
   }
@@ -313,6 +317,15 @@ TEST_CASE("a suspicion ends the sooner the more members confirm it, and only aft
   EXPECT_EQ(to_millis(time_to_fail(1) + milliseconds(50)) / 100, 28);
   EXPECT_EQ(to_millis(time_to_fail(2) + milliseconds(50)) / 100, 10);
   EXPECT_EQ(to_millis(time_to_fail(5) + milliseconds(50)) / 100, 10);
+}
+
+TEST_CASE("a member in doubt of itself gives a suspect more time") {
+  Bench bench;
+  bench.with_members(4);  // nobody answers, not even the relays
+  const MonoTime began = bench.now;
+  while (bench.told.empty()) bench.run(milliseconds(1));
+  EXPECT(bench.core.counts().health_score >= 4);
+  EXPECT(bench.now - began > seconds(4));
 }
 
 TEST_CASE("nobody declares a failure on hearsay: a suspect that answers is kept") {
