@@ -62,6 +62,7 @@ Status run_init(model::Config config, const std::string& default_action) {
   cluster.datacenter = config.datacenter;
   cluster.domain = config.domain;
   cluster.node_name = config.node;
+  cluster.rpc_address = rpc_address(config);
   cluster.default_allow = default_action == "allow";
   cluster.save = [&](const server::CreatedCluster& made) -> Status {
     const agent::NodeRecord record = record_of(made, rpc_address(config));

@@ -17,6 +17,7 @@ namespace mesh::model {
   F(4, std::uint64_t, generation, "Generation", "raised by recover and restore")                             \
   F(5, IntentionAction, default_action, "DefaultAction", "for traffic that no intention names, and for the API") \
   F(6, WallTime, created_at, "CreatedAt", "time of the leader", kOutput)                                     \
+  F(7, std::uint64_t, last_server_id, "LastServerID", "the highest that any server ever had", kOutput)       \
   MESH_ROW_FIELDS(F)
 struct Cluster {
   MESH_MESSAGE(Cluster, MESH_CLUSTER_FIELDS)

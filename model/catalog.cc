@@ -31,12 +31,12 @@ std::uint64_t Catalog::hash() const { return std::accumulate(hashes_.begin(), ha
 
 std::vector<TableHash> Catalog::table_hashes() const {
   std::vector<TableHash> out;
-  for (TableId id = kTableNodes; id <= kTableCluster; id = id + 1) out.push_back({id, hashes_[id.value()]});
+  for (TableId id = kTableNodes; id <= kTableCatalogKnown; id = id + 1) out.push_back({id, hashes_[id.value()]});
   return out;
 }
 
 bool Catalog::agrees_with(const std::vector<TableHash>& theirs) const {
-  for (TableId id = kTableNodes; id <= kTableCluster; id = id + 1) {
+  for (TableId id = kTableNodes; id <= kTableCatalogKnown; id = id + 1) {
     if (hash_in(theirs, id) != hashes_[id.value()]) return false;
   }
   return true;
@@ -188,6 +188,22 @@ std::vector<const CaRoot*> Catalog::roots() const {
   return out;
 }
 
+// --- servers
+
+std::vector<const Server*> Catalog::servers() const {
+  std::vector<const Server*> out;
+  servers_.each({}, [&](const Bytes&, const Server& row) { out.push_back(&row); });
+  return out;
+}
+
+const Server* Catalog::server_on(std::string_view node_id) const {
+  const Server* found = nullptr;
+  servers_.each({}, [&](const Bytes&, const Server& row) {
+    if (row.node_id.text() == node_id) found = &row;
+  });
+  return found;
+}
+
 // --- indexes
 
 std::uint64_t Catalog::floor(std::uint64_t index) const {
@@ -248,7 +264,8 @@ std::vector<RowChange> Catalog::next_rows(RowCursor& cursor, std::size_t bytes_m
   next_rows_of(intentions_, kTableIntentions, cursor, bytes_max, out);
   next_rows_of(roots_, kTableRoots, cursor, bytes_max, out);
   next_rows_of(cluster_, kTableCluster, cursor, bytes_max, out);
-  cursor.done = cursor.table > kTableCluster;
+  next_rows_of(servers_, kTableServers, cursor, bytes_max, out);
+  cursor.done = cursor.table > kTableCatalogKnown;
   return out;
 }
 

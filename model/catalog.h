@@ -38,6 +38,7 @@
 #include "model/name.h"
 #include "model/node.h"
 #include "model/row_table.h"
+#include "model/server.h"
 #include "model/service.h"
 #include "model/tables.h"
 
@@ -143,6 +144,12 @@ class Catalog {
   [[nodiscard]] std::vector<const CaRoot*> roots() const;
   [[nodiscard]] const Cluster* cluster() const { return cluster_.find({}); }  // null before cluster init
 
+  // --- servers
+  [[nodiscard]] std::vector<const Server*> servers() const;  // in order of id
+  [[nodiscard]] const Server* server(std::uint64_t server_id) const { return servers_.find(server_key(server_id)); }
+  [[nodiscard]] const Server* server_on(std::string_view node_id) const;  // linear: a cluster has few
+  [[nodiscard]] const RowTable<Server>& server_rows() const { return servers_; }
+
   // --- indexes for blocking queries
   [[nodiscard]] std::uint64_t nodes_index() const { return floor(nodes_index_); }
   [[nodiscard]] std::uint64_t node_index(std::string_view name_or_id) const;         // its row and instances
@@ -156,6 +163,7 @@ class Catalog {
   [[nodiscard]] std::uint64_t intentions_index() const { return floor(intentions_index_); }
   [[nodiscard]] std::uint64_t roots_index() const { return floor(roots_index_); }
   [[nodiscard]] std::uint64_t cluster_index() const { return floor(cluster_index_); }
+  [[nodiscard]] std::uint64_t servers_index() const { return floor(servers_index_); }
 
   // --- rows, for snapshots
   // Where a walk
@@ -192,6 +200,7 @@ class Catalog {
   void on_change(const RowTable<Intention>::Change& change, std::uint64_t index);
   void on_change(const RowTable<CaRoot>::Change& change, std::uint64_t index);
   void on_change(const RowTable<Cluster>::Change& change, std::uint64_t index);
+  void on_change(const RowTable<Server>::Change& change, std::uint64_t index);
 
   void drop_instance(const ServiceInstance& instance, std::uint64_t index);
   void add_instance(const ServiceInstance& instance, std::uint64_t index);
@@ -215,6 +224,7 @@ class Catalog {
   RowTable<Intention> intentions_;
   RowTable<CaRoot> roots_;
   RowTable<Cluster> cluster_;
+  RowTable<Server> servers_;
 
   // Derived from the rows.
   PersistentMap<std::string, NodeId> node_ids_;  // by folded name
@@ -227,7 +237,7 @@ class Catalog {
 
   std::uint64_t index_ = 0;
   std::uint64_t base_index_ = 0;  // of the first snapshot: the least that any index is
-  std::array<std::uint64_t, kTableCluster.value() + 1> hashes_{};  // by table id
+  std::array<std::uint64_t, kTableCatalogKnown.value() + 1> hashes_{};  // by table id
   std::uint64_t nodes_index_ = 0;
   std::uint64_t nodes_gone_index_ = 0;
   std::uint64_t services_index_ = 0;
@@ -237,6 +247,7 @@ class Catalog {
   std::uint64_t intentions_index_ = 0;
   std::uint64_t roots_index_ = 0;
   std::uint64_t cluster_index_ = 0;
+  std::uint64_t servers_index_ = 0;
 };
 
 // "127.128.0.5" as a number in host byte order; none if it is no IPv4 address in decimal.

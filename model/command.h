@@ -22,6 +22,7 @@
 #include "model/intention.h"
 #include "model/member.h"
 #include "model/node.h"
+#include "model/server.h"
 #include "model/service.h"
 #include "model/token.h"
 
@@ -121,7 +122,8 @@ struct IntentionDeleteCommand {
   F(6, std::optional<SealedKey>, sealed_key, "SealedKey", "its key, sealed")                                 \
   F(7, std::optional<ManagementToken>, management_token, "ManagementToken", "the first one: id and hash")    \
   F(8, std::optional<Member>, member, "Member", "the first server")                                          \
-  F(9, std::optional<Leaf>, leaf, "Leaf", "the first server's certificate")
+  F(9, std::optional<Leaf>, leaf, "Leaf", "the first server's certificate")                                  \
+  F(10, std::optional<Server>, server, "Server", "the first server's row")
 struct InitCommand {
   MESH_MESSAGE(InitCommand, MESH_INIT_FIELDS)
 };

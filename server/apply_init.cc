@@ -19,6 +19,7 @@ void put_cluster(Transaction& tx, const model::InitCommand& body) {
   cluster.generation = 1;
   cluster.default_action = body.default_allow ? model::IntentionAction::Allow : model::IntentionAction::Deny;
   cluster.created_at = tx.time();
+  if (body.server) cluster.last_server_id = body.server->server_id;
   put_first(tx, model::kTableCluster, {}, std::move(cluster));
 }
 
@@ -46,6 +47,7 @@ Result<Applied> apply(Transaction& tx, const model::InitCommand& body) {
   if (body.leaf) {
     put_first(tx, model::kTableLeaves, model::leaf_key(body.leaf->not_after, body.leaf->serial), *body.leaf);
   }
+  if (body.server) put_first(tx, model::kTableServers, model::server_key(body.server->server_id), *body.server);
   return Applied{true, body.cluster_id};
 }
 

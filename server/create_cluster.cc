@@ -120,7 +120,7 @@ Result<FirstNode> make_node(CreatedCluster& made, const Authority& authority, Wa
 }
 
 // Everything that the state begins with; secrets go into `made`.
-Result<model::InitCommand> make_init(CreatedCluster& made, const CaKey& ca_key, bool default_allow) {
+Result<model::InitCommand> make_init(const NewCluster& cluster, CreatedCluster& made, const CaKey& ca_key) {
   const WallTime now = wall_now();
   MESH_TRY(authority, make_authority(made, now));
   MESH_TRY(node, make_node(made, authority, now));
@@ -130,7 +130,7 @@ Result<model::InitCommand> make_init(CreatedCluster& made, const CaKey& ca_key, 
   init.cluster_id = made.cluster_id;
   init.datacenter = made.datacenter;
   init.domain = made.domain;
-  init.default_allow = default_allow;
+  init.default_allow = cluster.default_allow;
   init.sealed_key = ca_key.seal(authority.row.id, authority.root.key_pem);
   net::wipe(authority.root.key_pem);
   init.root = std::move(authority.row);
@@ -140,6 +140,11 @@ Result<model::InitCommand> make_init(CreatedCluster& made, const CaKey& ca_key, 
   token.description = "made with the cluster";
   init.member = std::move(node.member);
   init.leaf = std::move(node.leaf);
+  model::Server& server = init.server.emplace();
+  server.server_id = kFirstServer.value();
+  server.node_id = model::NodeId(made.node_id);
+  server.name = made.node_name;
+  server.address = cluster.rpc_address;
   return init;
 }
 
@@ -184,7 +189,7 @@ Result<CreatedCluster> create_cluster(const NewCluster& cluster) {
   MESH_TRY(lock, FileLock::acquire(cluster.data_dir + "/server.lock"));
   MESH_TRY_STATUS(prepare(cluster.data_dir));
   const CaKey ca_key = CaKey::make();
-  MESH_TRY(init, make_init(made, ca_key, cluster.default_allow).context("while making the cluster's keys"));
+  MESH_TRY(init, make_init(cluster, made, ca_key).context("while making the cluster's keys"));
   MESH_TRY_STATUS(write_ca_key(cluster.data_dir, ca_key));
   MESH_TRY_STATUS(write_file_atomic(init_file(cluster.data_dir), model::encode_command(model::make_command(std::move(init)))));
   if (cluster.save) MESH_TRY_STATUS(cluster.save(made));

@@ -36,6 +36,7 @@ struct NewCluster {
   std::string datacenter = "dc1";
   std::string domain = "mesh";
   std::string node_name = "server";
+  std::string rpc_address;  // ADDRESS:PORT that others dial; empty: the server tells it when it starts
   bool default_allow = false;
   // Keeps what the host needs as a node, and the management token, where a crash does not lose them. Called before the
   // cluster counts as made; if it fails nothing is made. It must replace what an interrupted attempt left.

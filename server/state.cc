@@ -27,7 +27,7 @@ Result<typename model::RowTable<T>::Row> read_row(const model::RowChange& row) {
 }  // namespace
 
 Status State::change(const model::RowChange& row, std::uint64_t index) {
-  if (row.table_id <= model::kTableCluster) return catalog_.change(row, index);
+  if (row.table_id <= model::kTableCatalogKnown) return catalog_.change(row, index);
   switch (row.table_id.value()) {
     case model::kTableKv.value():
       return kv_.change(row, index);

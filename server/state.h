@@ -58,6 +58,9 @@ class State {
   [[nodiscard]] std::size_t request_count() const { return requests_.size(); }
   [[nodiscard]] const Bytes* oldest_request_key() const;  // null: none
 
+  // By server id (model::server_key).
+  [[nodiscard]] const model::RowTable<model::Server>& servers() const { return catalog_.server_rows(); }
+
   // --- identity; null: there is none
   [[nodiscard]] const model::JoinToken* join_token(std::string_view id) const { return join_tokens_.find(id); }
   [[nodiscard]] std::shared_ptr<const model::JoinToken> share_join_token(std::string_view id) const {

@@ -16,6 +16,7 @@
 #include "model/kv.h"
 #include "model/name.h"
 #include "model/node.h"
+#include "model/server.h"
 #include "model/service.h"
 #include "model/token.h"
 #include "tests/test.h"
@@ -120,7 +121,7 @@ const std::array kTables = {&Sample::table(),          &model::Node::table(),   
                             &model::ServiceInstance::table(), &model::Check::table(), &model::Intention::table(),
                             &model::KvEntry::table(),  &model::Cluster::table(),   &model::CaRoot::table(),
                             &model::SealedKey::table(), &model::Leaf::table(),     &model::JoinToken::table(),
-                            &model::ManagementToken::table(), &model::Name::table()};
+                            &model::ManagementToken::table(), &model::Name::table(), &model::Server::table()};
 
 // What libprotobuf makes of our bytes has no unknown fields and gives the same bytes again.
 template <Message M>
@@ -157,6 +158,7 @@ TEST_CASE("random messages of every type have the bytes that libprotobuf writes"
   expect_same_bytes<model::CaRoot>(peer, 50);
   expect_same_bytes<model::SealedKey>(peer, 50);
   expect_same_bytes<model::Leaf>(peer, 50);
+  expect_same_bytes<model::Server>(peer, 50);
   expect_same_bytes<model::JoinToken>(peer, 50);
   expect_same_bytes<model::ManagementToken>(peer, 50);
   expect_same_bytes<model::Name>(peer, 50);

@@ -252,10 +252,13 @@ model::InitCommand first() {
   body.management_token->secret_hash = kSecretHash;
   body.member = admission().member;
   body.leaf = leaf(kNode);
+  body.server.emplace().server_id = 1;
+  body.server->node_id = model::NodeId(kNode);
+  body.server->address = "10.0.0.1:8300";
   return body;
 }
 
-TEST_CASE("a cluster begins with its root, its first token and its first member") {
+TEST_CASE("a cluster begins with its root, its first token, its first member and its first server") {
   Applier a;
   EXPECT_EQ(a.run(first()).code, 0);
   EXPECT_EQ(a.catalog().cluster()->domain, "mesh");
@@ -264,10 +267,16 @@ TEST_CASE("a cluster begins with its root, its first token and its first member"
   EXPECT_EQ(a.state().management_tokens().size(), 1);
   EXPECT(a.state().member(kNode)->joined_at == a.time);
   EXPECT_EQ(a.state().leaf_count(), 1);
+  REQUIRE_EQ(a.catalog().servers().size(), 1);
+  EXPECT_EQ(a.catalog().server(1)->address, "10.0.0.1:8300");
+  EXPECT_EQ(a.catalog().server_on(kNode), a.catalog().server(1));
+  EXPECT(a.catalog().server(2) == nullptr);
+  EXPECT_EQ(a.state().servers().size(), 1);
+  EXPECT_EQ(a.catalog().cluster()->last_server_id, 1);
   EXPECT(code_of(a.run(first())) == Code::Conflict);
 }
 
-TEST_CASE("rows of identity other than roots and the cluster's stay on servers") {
+TEST_CASE("rows of identity other than roots, the cluster's and servers' stay on servers") {
   Applier a;
   a.run(first());
   a.run(token());
@@ -276,7 +285,8 @@ TEST_CASE("rows of identity other than roots and the cluster's stay on servers")
   for (const auto& rows : a.rows) {
     for (const raft::RowWrite& row : rows) {
       const bool shared = model::is_catalog_table(model::TableId(row.table));
-      EXPECT_EQ(shared, row.table == model::kTableRoots.value() || row.table == model::kTableCluster.value());
+      EXPECT_EQ(shared, row.table == model::kTableRoots.value() || row.table == model::kTableCluster.value() ||
+                            row.table == model::kTableServers.value());
       kept += shared ? 0 : 1;
     }
   }
