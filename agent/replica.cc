@@ -28,7 +28,10 @@ void Replica::restore(model::Catalog catalog, MonoTime fresh_at) {
   ready_ = true;
 }
 
-void Replica::start() { subscribe(); }
+void Replica::start() {
+  told_at_ = loop_.now();
+  subscribe();
+}
 
 void Replica::subscribe() {
   model::WatchRequest request;
@@ -120,12 +123,16 @@ void Replica::on_end(Status status) {
 }
 
 void Replica::drop_stream(const Error& why) {
-  LOG_WARN("the catalog's watch stream broke; subscribing anew", {"why", why}, {"index", catalog_.index()});
+  const bool unreached = !connected_ && why.code == Code::Unavailable;
+  if (!unreached || loop_.now() - told_at_ >= kReplicaRetryMax) {
+    LOG_WARN("the catalog's watch stream broke; subscribing anew", {"why", why}, {"index", catalog_.index()});
+    told_at_ = loop_.now();
+  }
   if (why.code == Code::Corrupt) distrust_ = true;
   silence_.stop();
   stream_.reset();
   retry_.start_after(rng_.between(backoff_ / 2, backoff_));
-  backoff_ = std::min(backoff_ * 2, kReplicaRetryMax);
+  backoff_ = std::min(backoff_ * 2, unreached ? kReplicaUnreachedRetryMax : kReplicaRetryMax);
   if (std::exchange(connected_, false)) on_change_();
 }
 

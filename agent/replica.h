@@ -1,6 +1,8 @@
 // The agent's copy of the catalog, fed by one watch stream from a server (docs/formats/watch.md). Subscribes, applies
 // snapshot and deltas, proves itself by the hash in each message, resumes after a broken stream with what it has, and
-// backs off with jitter while no server answers. What it holds stays readable meanwhile; its age is told.
+// backs off with jitter while no server answers. What it holds stays readable meanwhile; its age is told. While no server
+// is reached the channel refuses at once and costs nobody anything, so that the pause stays short: a server that comes
+// back is followed soon. That it is not reached is logged when the stream breaks and then every kReplicaRetryMax.
 //
 // Thread: the agent loop. on_change is called from the loop, never from inside a call to the replica; it may not
 // destroy the replica. The channel must outlive it.
@@ -28,6 +30,7 @@ namespace mesh::agent {
 
 inline constexpr Duration kReplicaRetryMin = milliseconds(50);
 inline constexpr Duration kReplicaRetryMax = seconds(10);
+inline constexpr Duration kReplicaUnreachedRetryMax = milliseconds(500);
 inline constexpr Duration kReplicaSilenceMax = seconds(10);  // servers send a heartbeat every second
 inline constexpr std::size_t kReplicaBytesMax = std::size_t{256} << 20;
 
@@ -73,6 +76,7 @@ class Replica final : private net::RpcStreamObserver {
   bool distrust_ = false;  // the hash did not agree: ask for everything
   MonoTime fresh_at_{};
   Duration backoff_ = kReplicaRetryMin;
+  MonoTime told_at_{};  // of the last warning
   net::Timer retry_;
   net::Timer silence_;
   std::unique_ptr<net::RpcStream> stream_;

@@ -129,7 +129,8 @@ std::vector<model::Command> Sync::on_local(MonoTime now, LocalState local) {
 std::vector<model::Command> Sync::on_replica(MonoTime now, model::Catalog catalog) {
   catalog_ = std::move(catalog);
   const bool settled = state_ == State::Settling && catalog_->index() >= written_index_;
-  if (state_ == State::Waiting || state_ == State::Resting || settled) return compare(now);
+  const bool servers_back = state_ == State::Backoff && catalog_->index() > failed_index_ && last_error_->code == Code::Unavailable;
+  if (state_ == State::Waiting || state_ == State::Resting || settled || servers_back) return compare(now);
   return {};
 }
 
@@ -186,6 +187,7 @@ std::vector<model::Command> Sync::compare(MonoTime now) {
 void Sync::back_off(MonoTime now, Error why) {
   last_error_ = std::move(why);
   state_ = State::Backoff;
+  failed_index_ = catalog_->index();
   deadline_ = now + rng_.between(backoff_ / 2, backoff_);
   backoff_ = std::min(backoff_ * 2, kSyncBackoffMax);
 }

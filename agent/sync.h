@@ -1,8 +1,8 @@
 // Anti-entropy: makes this node's rows in the catalog agree with its local state. A core without I/O.
 //
 //   diff(local, catalog) says what must be written; Sync paces it: at once on change, one round of writes at a time,
-//   the next round only when the replica shows the last one, back-off with jitter while no server answers, output of
-//   checks coalesced. Since it compares whole states, it also repairs what others wrote to this node's rows.
+//   the next round only when the replica shows the last one, back-off with jitter while no server answers, cut short
+//   when the catalog goes on, output of checks coalesced. Since it compares whole states, it also repairs what others wrote to this node's rows.
 //
 // Thread: one (the agent loop). Values in, values out.
 //
@@ -83,6 +83,7 @@ class Sync {
   MonoTime outputs_at_{};           // outputs alone may be written from then on
   std::size_t outstanding_ = 0;
   std::uint64_t written_index_ = 0;
+  std::uint64_t failed_index_ = 0;  // of the catalog when the last round failed
   std::optional<Error> round_error_;
   std::optional<Error> last_error_;
   Duration backoff_ = kSyncBackoffMin;

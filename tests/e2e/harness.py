@@ -6,9 +6,11 @@ Everything started here is stopped by pid; every wait is bounded and says what i
 import http.client
 import json
 import os
+import pwd
 import re
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -34,6 +36,11 @@ def run(command, timeout=10.0, check=True, env=None):
     return done.returncode, done.stdout, done.stderr
 
 
+def as_user(user):
+    """Words before a command that make it run as this user; None: as it is."""
+    return ["setpriv", f"--reuid={user}", f"--regid={pwd.getpwnam(user).pw_gid}", "--init-groups"] if user else []
+
+
 def wait_until(what, probe, seconds=5.0, pause=0.01):
     """Calls probe until it returns something true; Failed after the given time."""
     end = time.monotonic() + seconds
@@ -46,16 +53,34 @@ def wait_until(what, probe, seconds=5.0, pause=0.01):
         time.sleep(pause)
 
 
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP over a unix socket, where the agent knows by the kernel's word who asks."""
+
+    def __init__(self, path, timeout):
+        super().__init__("localhost", timeout=timeout)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
 class Http:
-    """A plain HTTP client of one agent; remembers nothing but the address."""
+    """A plain HTTP client of one agent (HOST:PORT or unix:PATH); remembers nothing but the address."""
 
     def __init__(self, address):
-        self.host, port = address.rsplit(":", 1)
-        self.port = int(port)
+        self.address = address
+
+    def connection(self, timeout):
+        if self.address.startswith("unix:"):
+            return UnixConnection(self.address[len("unix:"):], timeout)
+        host, port = self.address.rsplit(":", 1)
+        return http.client.HTTPConnection(host, int(port), timeout=timeout)
 
     def call(self, method, path, body=None, headers=None, timeout=10.0):
         """Returns (status, headers as a dict with lower-case names, body bytes)."""
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
+        connection = self.connection(timeout)
         try:
             data = json.dumps(body).encode() if isinstance(body, (dict, list)) else body
             connection.request(method, path, body=data, headers=headers or {})
@@ -78,11 +103,13 @@ class Http:
 
 
 class Daemon:
-    """A meshd process. Its log goes to a file that a failed step can show."""
+    """A long-running program, often meshd. Its log goes to a file that a failed step can show."""
+
+    stop_signal = signal.SIGTERM  # what ends it in order
 
     def __init__(self, command, log_path, env=None):
         self.log_path = log_path
-        self.log = open(log_path, "wb")
+        self.log = open(log_path, "ab")  # a restarted program goes on in it
         self.started = time.monotonic()
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, env=env,
                                         preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))  # else nohup's stays
@@ -108,6 +135,11 @@ class Daemon:
     def log_tail(self, lines=20):
         with open(self.log_path, errors="replace") as log:
             return "".join(log.readlines()[-lines:])
+
+    def complaints(self, lines=12):
+        """The last warnings and errors that meshd wrote (levels as journald knows them, docs in base/log.h)."""
+        with open(self.log_path, errors="replace") as log:
+            return "".join([line for line in log if re.match(r"<[0-4]>", line)][-lines:])
 
     def stop(self, how=signal.SIGINT, seconds=10.0):
         """Signals the process and waits; returns its exit status."""
@@ -137,8 +169,8 @@ class Daemon:
 class DevDaemon(Daemon):
     """`meshd dev` on ports of its own choice."""
 
-    def __init__(self, meshd, log_path, arguments=(), env=None):
-        super().__init__([meshd, "dev", "--http-port", "0", "--dns-port", "0", *arguments], log_path, env)
+    def __init__(self, meshd, log_path, arguments=(), env=None, user=None):
+        super().__init__([*as_user(user), meshd, "dev", "--http-port", "0", "--dns-port", "0", *arguments], log_path, env)
         line = self.read_ready_line()
         found = re.search(r"HTTP (\S+), DNS (\S+), data (\S+)", line)
         if not found:
@@ -161,9 +193,13 @@ class DevDaemon(Daemon):
 
 
 class Steps:
-    """Runs named steps in order, one line each; counts what held. A step returns the text of what came out."""
+    """Runs named steps in order, one line each; counts what held. A step returns the text of what came out.
 
-    def __init__(self):
+    show: what of a daemon's log is shown when a step fails.
+    """
+
+    def __init__(self, show=Daemon.log_tail):
+        self.show = show
         self.passed = 0
         self.failed = 0
         self.daemons = []
@@ -178,7 +214,9 @@ class Steps:
             self.failed += 1
             print(f"FAIL  {name}: {failure}", flush=True)
             for daemon in self.daemons:
-                print(f"      log of {daemon.log_path}:\n{daemon.log_tail()}", flush=True)
+                lines = self.show(daemon)
+                if lines:
+                    print(f"      log of {daemon.log_path}:\n{lines}", flush=True)
             return False
 
     def finish(self):

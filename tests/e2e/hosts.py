@@ -15,7 +15,7 @@ import signal
 import subprocess
 import tempfile
 
-from harness import Daemon, Failed, run
+from harness import Daemon, Failed, as_user, run
 
 NETNS_ETC = "/etc/netns"  # `ip netns exec NAME` puts the files below NETNS_ETC/NAME over those of /etc
 
@@ -42,21 +42,21 @@ class Host:
 
     def inside(self, command, user=None):
         """The command as it runs in this host, by default as root. ip execs it: its pid is the program's."""
-        as_user = ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups"] if user else []
-        return ["ip", "netns", "exec", self.namespace, *as_user, *command]
+        return ["ip", "netns", "exec", self.namespace, *as_user(user), *command]
 
     def run(self, command, timeout=10.0, check=True, user=None):
         return run(self.inside(command, user), timeout=timeout, check=check)
 
-    def start(self, command, log_name, user=None, env=None):
+    def start(self, command, log_name, user=None, env=None, stop_signal=signal.SIGTERM):
         program = Daemon(self.inside(command, user), self.path(f"{log_name}.log"), env)
+        program.stop_signal = stop_signal
         self.programs.append(program)
         return program
 
     def stop(self):
         for program in reversed(self.programs):
             if program.process.poll() is None:
-                program.stop(signal.SIGTERM)
+                program.stop(program.stop_signal)
         self.programs = []
 
 

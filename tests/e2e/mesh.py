@@ -6,10 +6,12 @@ socket, DNS through its ordinary resolver.
 
 import json
 import os
+import shutil
+import signal
 import socket
 import threading
 
-from harness import expect, wait_until
+from harness import Http, expect, wait_until
 
 CONFIG = """node: {name}
 data_dir: {data}
@@ -26,14 +28,24 @@ class Programs:
         self.meshd = os.path.join(build, "daemon", "meshd")
         self.meshctl = os.path.join(build, "cli", "meshctl")
         self.steer = os.path.join(build, "daemon", "steer", "meshd-steer")
+        self.server = os.path.join(build, "daemon", "meshd-server")
+
+    def installed(self, folder):
+        """Copies in one folder that every user may enter, as an installation has them."""
+        os.makedirs(folder)
+        os.chmod(folder, 0o755)
+        for name in ("meshd", "meshctl", "steer", "server"):
+            setattr(self, name, shutil.copy(getattr(self, name), folder))
+        return self
 
 
 class MeshHost:
     """One host: its files, its daemons, and meshctl on it."""
 
-    def __init__(self, host, programs):
+    def __init__(self, host, programs, user=None):
         self.host = host
         self.programs = programs
+        self.user = user  # of the daemon; None: root
         self.daemon = None
         self.steer = None
         self.config = host.path("etc", "meshd.yaml")
@@ -41,6 +53,12 @@ class MeshHost:
         os.makedirs(self.conf_dir)
         with open(self.config, "w") as out:
             out.write(CONFIG.format(name=host.name, data=host.path("data"), run=host.path("run"), address=host.address))
+        self.give_to_user("run")
+
+    def give_to_user(self, folder):
+        """What packages do by the daemon's user of their own; here the user is one of the test's choice."""
+        if self.user:
+            self.host.run(["chown", "-R", self.user, self.host.path(folder)])
 
     @property
     def name(self):
@@ -50,9 +68,18 @@ class MeshHost:
     def place(self):
         return ["--config", self.config, "--conf-dir", self.conf_dir]
 
+    @property
+    def socket(self):
+        return f"unix:{self.host.path('run', 'agent.sock')}"
+
+    @property
+    def http(self):
+        """The agent's HTTP API over its socket."""
+        return Http(self.socket)
+
     def ctl(self, *words, check=True, timeout=15.0):
         """meshctl through this host's socket; returns what it printed."""
-        command = [self.programs.meshctl, *words, "--address", f"unix:{self.host.path('run', 'agent.sock')}"]
+        command = [self.programs.meshctl, *words, "--address", self.socket]
         return self.host.run(command, timeout=timeout, check=check)[1]
 
     def ctl_json(self, *words):
@@ -64,6 +91,7 @@ class MeshHost:
 
     def init(self, default="deny"):
         _, out, _ = self.host.run([self.programs.meshctl, "cluster", "init", "--no-start", "--json", "--default", default, *self.place])
+        self.give_to_user("data")
         return json.loads(out)
 
     def join(self, token):
@@ -72,21 +100,28 @@ class MeshHost:
             out.write(token)
         _, out, _ = self.host.run([self.programs.meshctl, "join", "--no-start", "--json", "--token-file", path, *self.place])
         os.remove(path)
+        self.give_to_user("data")
         return json.loads(out)
 
     def start_steer(self):
         self.steer = self.host.start([self.programs.steer, "serve", "--run-dir", self.host.path("run"),
-                                      "--bpf-dir", self.host.path("bpf", "meshd")], "steer")
+                                      "--bpf-dir", self.host.path("bpf", "meshd"), "--user", self.user or "root"], "steer")
 
     def start_daemon(self, verb):
         self.verb = verb
-        self.daemon = self.host.start([self.programs.meshd, verb, *self.place], f"meshd-{verb}")
+        self.daemon = self.host.start([self.programs.meshd, verb, *self.place], f"meshd-{verb}", user=self.user)
         wait_until(f"{self.name} serves its socket", self.answers, 10)
+
+    def reload(self):
+        """What systemctl reload does."""
+        self.daemon.process.send_signal(signal.SIGHUP)
 
     def answers(self):
         expect(self.daemon.process.poll() is None, f"{self.name}'s daemon ended: {self.daemon.log_tail()}")
-        return self.host.run([self.programs.meshctl, "cluster", "status", "--address",
-                              f"unix:{self.host.path('run', 'agent.sock')}"], check=False)[0] == 0
+        try:
+            return self.http.call("GET", "/v1/agent/self")[0] == 200
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
 
     def dig(self, name, kind="A", server=None):
         """dig +short through the host's own resolver file."""

@@ -160,6 +160,17 @@ TEST_CASE("a failed write is tried again after a growing pause") {
   EXPECT_FALSE(sync.last_error().has_value());
 }
 
+TEST_CASE("after an outage the pause ends when the catalog goes on, not before") {
+  FakeServers servers;
+  Sync sync(with_service("web"), Rng(1));
+  REQUIRE_EQ(sync.on_replica(kStart, servers.catalog()).size(), 1);
+  EXPECT(sync.on_done(kStart, error(Code::Unavailable, "no leader")).empty());
+  EXPECT(sync.on_replica(kStart, servers.catalog()).empty());
+  model::Catalog later = servers.catalog();
+  later.advance(servers.catalog().index() + 1);
+  EXPECT_EQ(sync.on_replica(kStart, later).size(), 1);
+}
+
 TEST_CASE("a write that the replica never shows counts as failed") {
   FakeServers servers;
   Sync sync(with_service("web"), Rng(1));

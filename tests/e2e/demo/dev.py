@@ -1,19 +1,16 @@
-#!/usr/bin/env python3
-"""The demo: what a user can do, step by step, on real programs. Called by scripts/demo with meshd and meshctl."""
+"""`meshd dev`: a server and an agent on loopback without root, configuration or arguments, used by real clients."""
 
 import json
 import os
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import DevDaemon, Failed, Steps, expect, run, wait_until  # noqa: E402
+from harness import DevDaemon, expect, run, wait_until
 
-meshd, meshctl = sys.argv[1:3]
+USER = "nobody"  # where root runs the demo: meshd dev needs no privilege
 NGINX_CONF = """
 daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.log; user root;
 events {{ worker_connections 64; }}
@@ -29,23 +26,41 @@ def free_port():
         return probe.getsockname()[1]
 
 
-class Demo:
-    def __init__(self, folder):
-        self.folder = folder
+class DevSteps:
+    def __init__(self, programs, figures):
+        self.folder = tempfile.mkdtemp(prefix="demo-dev-")
+        os.chmod(self.folder, 0o755)
+        self.programs = programs.installed(os.path.join(self.folder, "bin"))
+        self.figures = figures
         self.dev = None
         self.nginx = None
         self.web_port = free_port()
-        self.summary = []
+
+    def steps(self):
+        return [("meshd dev: no root, configuration or arguments", self.start),
+                ("dev: a program that knows no mesh", self.legacy_program),
+                ("dev: register by the HTTP API", self.register_by_http),
+                ("dev: register by meshctl from YAML", self.register_by_cli),
+                ("dev: every service has a mesh address", self.names_and_mesh_addresses),
+                ("dev: reach the program by its name", self.curl_through_dns),
+                ("dev: a failing check", self.check_fails_and_recovers),
+                ("dev: watch the catalog", self.watch),
+                ("dev: keys and values", self.key_values),
+                ("dev: the end", self.restart_keeps_nothing)]
+
+    def daemons(self):
+        return [self.dev] if self.dev else []
 
     def ctl(self, *arguments):
-        return run([meshctl, *arguments, "--address", self.dev.http_address])[1]
+        return run([self.programs.meshctl, *arguments, "--address", self.dev.http_address])[1]
 
     def start(self):
-        self.dev = DevDaemon(meshd, os.path.join(self.folder, "meshd.log"))
+        user = USER if os.geteuid() == 0 else None
+        self.dev = DevDaemon(self.programs.meshd, os.path.join(self.folder, "meshd.log"), user=user)
         status, _, _ = self.dev.http.call("GET", "/v1/status/leader")
         first_answer = time.monotonic() - self.dev.started
         expect(status == 200, f"status/leader gave {status}")
-        self.summary.append(("start to the first answer", f"{1000 * first_answer:.0f} ms"))
+        self.figures.append(("dev: start to the first answer", f"{1000 * first_answer:.0f} ms"))
         return f"ready in {1000 * self.dev.ready_seconds:.0f} ms, HTTP {self.dev.http_address}, DNS {self.dev.dns_address}"
 
     def legacy_program(self):
@@ -67,7 +82,7 @@ class Demo:
         answer = self.dev.dig("web.service.mesh", "SRV")
         elapsed = time.monotonic() - started
         expect(len(answer) == 1 and answer[0].split()[2] == str(self.web_port), f"SRV gave {answer}")
-        self.summary.append(("register by HTTP until dig has the answer", f"{1000 * elapsed:.0f} ms, dig included"))
+        self.figures.append(("dev: register by HTTP until dig has the answer", f"{1000 * elapsed:.0f} ms, dig included"))
         return f"dig web.service.mesh SRV -> {answer[0]}"
 
     def register_by_cli(self):
@@ -98,7 +113,7 @@ class Demo:
         gone = time.monotonic() - started
         self.dev.http.put("/v1/agent/check/pass/ready")
         expect(len(self.dev.dig("web.service.mesh")) == 1, "the instance is not back")
-        self.summary.append(("failed check until gone from DNS", f"{1000 * gone:.0f} ms, dig included"))
+        self.figures.append(("dev: failed check until gone from DNS", f"{1000 * gone:.0f} ms, dig included"))
         return "the instance left DNS when its check failed and came back when it passed"
 
     def watch(self):
@@ -120,8 +135,8 @@ class Demo:
 
     def restart_keeps_nothing(self):
         memory, cpu = self.dev.memory_mib(), self.dev.cpu_seconds()
-        self.summary.append(("memory of server and agent in one process", f"{memory:.1f} MiB"))
-        self.summary.append(("CPU used in all", f"{cpu:.2f} s"))
+        self.figures.append(("dev: memory of server and agent in one process", f"{memory:.1f} MiB"))
+        self.figures.append(("dev: CPU used in all", f"{cpu:.2f} s"))
         data = self.dev.data_dir
         status = self.dev.stop()
         expect(status == 0 and not os.path.exists(data), f"exit status {status}, data folder left: {os.path.exists(data)}")
@@ -133,38 +148,4 @@ class Demo:
             self.nginx.wait(5)
         if self.dev and self.dev.process.poll() is None:
             self.dev.stop()
-
-
-def main():
-    steps = Steps()
-    with tempfile.TemporaryDirectory() as folder:
-        demo = Demo(folder)
-        try:
-            for name, run_step in [
-                ("meshd dev, without root, configuration or arguments", demo.start),
-                ("a legacy program starts", demo.legacy_program),
-                ("register a service by the HTTP API", demo.register_by_http),
-                ("register a service by meshctl from YAML", demo.register_by_cli),
-                ("every service has a mesh address", demo.names_and_mesh_addresses),
-                ("reach the program by its name", demo.curl_through_dns),
-                ("a failing check", demo.check_fails_and_recovers),
-                ("watch the catalog", demo.watch),
-                ("keys and values", demo.key_values),
-                ("the end", demo.restart_keeps_nothing),
-            ]:
-                if demo.dev:
-                    steps.daemons = [demo.dev]
-                if not steps.step(name, run_step):
-                    break
-        except Failed as failure:
-            print(failure)
-        finally:
-            demo.stop()
-    width = max((len(what) for what, _ in demo.summary), default=0)
-    print()
-    for what, figure in demo.summary:
-        print(f"{what:<{width}}  {figure}")
-    steps.finish()
-
-
-main()
+        shutil.rmtree(self.folder, ignore_errors=True)

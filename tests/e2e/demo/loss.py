@@ -1,0 +1,65 @@
+"""Steps that take servers away: the leader by SIGKILL, then all of them."""
+
+import signal
+import time
+
+from harness import expect, wait_until
+from world import agree, answers, failures_text
+
+
+class LossSteps:
+    def __init__(self, world):
+        self.w = world
+
+    def steps(self):
+        return [("all servers gone", self.servers_gone),
+                ("the servers come back", self.servers_back)]
+
+    def servers_gone(self):
+        w = self.w
+        w.a.ctl("intentions", "deny", f"node/{w.e.name}", "cache")
+        wait_until("the denial is in force", lambda: not self.may_use_cache(w.e))
+        load = w.start_load(w.d, "load-gone", "http", "http://web.mesh/", "--rate", "50")
+        for host in w.servers:
+            status = host.daemon.stop(signal.SIGTERM, seconds=40)
+            expect(status == 0, f"{host.name} ended with {status}")
+        stopped = time.monotonic()
+        self.mesh_works()
+        status, _, err = w.write_key(w.d, "demo/none", "x", check=False)
+        expect(status != 0, "a write without servers is acknowledged")
+        time.sleep(max(0, stopped + 5 - time.monotonic()))  # of load without a server
+        result = load.stop()
+        expect(result["failed"] == 0, f"{result['failed']} of {result['requests']} requests failed: {failures_text(result)}")
+        for host in (w.d, w.e):
+            host.daemon.stop(seconds=40)
+            host.start_daemon("agent")
+        wait_until("restarted agents serve what they knew", lambda: all(len(host.dig("web.service.mesh")) == 2 for host in (w.d, w.e)), 10)
+        self.mesh_works()
+        return (f"{answers(result)} at {w.d.name}, 0 failed; curl, psql and redis-cli between {w.d.name} and {w.e.name} work by name, "
+                f"node/{w.e.name} -> cache stays denied; a write is refused: {err.strip()}; both agents restarted: the same again")
+
+    def may_use_cache(self, host):
+        return self.w.redis(host, "ping", check=False) == "PONG"
+
+    def mesh_works(self):
+        """Traffic, DNS and policy between the hosts that are not servers."""
+        w = self.w
+        w.both_pages(w.d)
+        w.both_pages(w.e)
+        expect(w.sql(w.d, "select 1") == "1", "db.mesh does not answer")
+        expect(self.may_use_cache(w.d), "cache.mesh does not answer")
+        expect(not self.may_use_cache(w.e), "what an intention denies is allowed")
+
+    def servers_back(self):
+        w = self.w
+        for host in w.servers:
+            host.start_daemon("server")
+        began = time.monotonic()
+        w.wait_for_leader(w.d)
+        w.write_key(w.d, "demo/back", "again")
+        writable = time.monotonic() - began
+        expect(w.a.ctl("kv", "get", "demo/back").strip() == "again", "the key is not there")
+        w.a.ctl("intentions", "allow", f"node/{w.e.name}", "cache")
+        wait_until("an intention is in force again", lambda: self.may_use_cache(w.e))
+        held = agree(w.hosts)
+        return f"writes work {writable:.1f} s after the start, {w.e.name} may use cache again; every host's catalog is the same: {held}"
