@@ -1,20 +1,9 @@
 #include "daemon/seed.h"
 
-#include <sys/random.h>
-
-#include <cerrno>
-
-#include "base/check.h"
+#include "net/crypto.h"
 
 namespace mesh::daemon {
 
-std::uint64_t random_seed() {
-  std::uint64_t seed = 0;
-  ssize_t got = 0;
-  do got = getrandom(&seed, sizeof seed, 0);
-  while (got < 0 && errno == EINTR);
-  CHECK(got == static_cast<ssize_t>(sizeof seed), "getrandom gave {} bytes", got);
-  return seed;
-}
+std::uint64_t random_seed() { return read_be64(net::random_bytes(sizeof(std::uint64_t))); }
 
 }  // namespace mesh::daemon

@@ -11,12 +11,12 @@
 #include "model/names.h"
 #include "model/spiffe.h"
 #include "net/crypto.h"
+#include "net/random_uuid.h"
 #include "net/tls/certificate.h"
 #include "server/ca_key.h"
 #include "server/identity.h"
 #include "server/leaf_plan.h"
 #include "server/raft_host.h"
-#include "server/random_uuid.h"
 #include "server/validate.h"
 #include "storage/posix_disk.h"
 #include "storage/segment_log.h"
@@ -125,7 +125,7 @@ Result<model::InitCommand> make_init(const NewCluster& cluster, CreatedCluster& 
   MESH_TRY(authority, make_authority(made, now));
   MESH_TRY(node, make_node(made, authority, now));
   made.root = authority.row;
-  made.management_token = random_uuid();
+  made.management_token = net::random_uuid();
   model::InitCommand init;
   init.cluster_id = made.cluster_id;
   init.datacenter = made.datacenter;
@@ -135,7 +135,7 @@ Result<model::InitCommand> make_init(const NewCluster& cluster, CreatedCluster& 
   net::wipe(authority.root.key_pem);
   init.root = std::move(authority.row);
   model::ManagementToken& token = init.management_token.emplace();
-  token.id = random_uuid();
+  token.id = net::random_uuid();
   token.secret_hash = net::sha256(made.management_token);
   token.description = "made with the cluster";
   init.member = std::move(node.member);
@@ -164,10 +164,10 @@ Status write_server(const NewCluster& cluster, const CreatedCluster& made) {
 
 Result<CreatedCluster> names_of(const NewCluster& cluster) {
   CreatedCluster made;
-  made.cluster_id = cluster.cluster_id.empty() ? random_uuid() : cluster.cluster_id;
+  made.cluster_id = cluster.cluster_id.empty() ? net::random_uuid() : cluster.cluster_id;
   made.datacenter = cluster.datacenter;
   made.domain = cluster.domain;
-  made.node_id = random_uuid();
+  made.node_id = net::random_uuid();
   made.node_name = cluster.node_name;
   MESH_TRY(id, Uuid::parse(made.cluster_id));
   made.cluster_id = id.to_string();

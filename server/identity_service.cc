@@ -9,10 +9,10 @@
 #include "model/join_ticket.h"
 #include "model/names.h"
 #include "net/crypto.h"
+#include "net/random_uuid.h"
 #include "server/authorize.h"
 #include "server/issue.h"
 #include "server/members.h"
-#include "server/random_uuid.h"
 #include "server/state_machine.h"
 #include "server/validate.h"
 
@@ -188,7 +188,7 @@ Result<model::JoinTicket> IdentityService::new_ticket(model::JoinKind kind) cons
   ticket.servers = parts_.servers();
   ticket.servers.resize(std::min(ticket.servers.size(), model::kJoinTicketServersMax));
   ticket.ca_key_hash = chain.front().key_hash;
-  ticket.token_id = random_uuid();
+  ticket.token_id = net::random_uuid();
   ticket.secret = net::random_bytes(model::kJoinSecretBytes);
   return ticket;
 }

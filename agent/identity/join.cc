@@ -1,26 +1,19 @@
 #include "agent/identity/join.h"
 
-#include <fmt/chrono.h>
-
 #include <algorithm>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/uuid.h"
+#include "base/time_text.h"
 #include "model/protocol.h"
 #include "net/crypto.h"
+#include "net/random_uuid.h"
 #include "net/tls/certificate.h"
 
 namespace mesh::agent {
 namespace {
 
 constexpr Duration kBackdated = minutes(10);  // by servers, for clocks that are behind (DESIGN: time)
-
-Uuid random_uuid() {
-  Uuid::Raw raw{};
-  net::fill_random(raw);
-  return Uuid::from_random(raw);
-}
 
 struct Prepared {
   NodeRecord record;
@@ -44,7 +37,7 @@ Result<Prepared> prepare(const NodeFiles& files, const model::JoinTicket& ticket
     }
   }
   if (node.key_pem.empty()) {
-    node.record.node_id = random_uuid().to_string();
+    node.record.node_id = net::random_uuid();
     node.key_pem = net::make_key_pem();
   }
   node.record.version = kNodeRecordVersion;
@@ -78,11 +71,6 @@ bool try_another(Code code) {
 // Of a connection: somebody is there, who does not prove to be a server of this mesh or takes us for a stranger.
 bool is_stranger(Code code) {
   return code == Code::Unauthenticated || code == Code::Denied || code == Code::NotFound;
-}
-
-std::string utc(WallTime time) {
-  const auto whole = duration_cast<seconds>(time.time_since_epoch()).count();
-  return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC", fmt::gmtime(static_cast<std::time_t>(whole)));
 }
 
 struct Answered {
@@ -135,7 +123,7 @@ class Asker {
     return error(Code::Unavailable,
                  "no server of the cluster could be asked ({}); expected is the authority with key {}; a token of another mesh "
                  "or an address that is another's shows so, and a clock that is far off (here it is {})",
-                 reasons_, record_.ca_key_hash, utc(ways_.now()));
+                 reasons_, record_.ca_key_hash, format_time(std::chrono::floor<seconds>(ways_.now())));
   }
 
   JoinWays ways_;
