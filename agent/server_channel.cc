@@ -1,16 +1,13 @@
 #include "agent/server_channel.h"
 
-#include "model/spiffe.h"
 #include "net/rpc_tls.h"
 
 namespace mesh::agent {
 
-Status verify_server(const net::CertificateInfo& certificate, std::string_view trust_domain, std::string_view datacenter) {
-  if (certificate.uris.size() != 1) return error(Code::Denied, "a server's certificate names one id, this one {}", certificate.uris.size());
-  MESH_TRY(id, model::SpiffeId::parse(certificate.uris.front()));
-  if (id.kind != model::SpiffeId::Kind::Server || id.trust_domain != trust_domain || id.datacenter != datacenter)
-    return error(Code::Denied, "{} is not a server of {} in {}", certificate.uris.front(), trust_domain, datacenter);
-  return {};
+Status verify_server(const net::CertificateInfo& certificate, const model::ClusterName& cluster) {
+  MESH_TRY(id, model::identity_in(certificate.uris, cluster));
+  if (id.kind == model::SpiffeId::Kind::Server) return {};
+  return error(Code::Denied, "{} is no server", certificate.uris.front());
 }
 
 struct ServerChannel::Parts {
@@ -24,8 +21,8 @@ struct ServerChannel::Parts {
     tls.identity = identity;
     tls.trust = trust;
     tls.server_name = model::server_sni(options.datacenter, options.trust_domain);
-    tls.verify = [trust_domain = options.trust_domain, datacenter = options.datacenter](const net::CertificateInfo& peer) {
-      return verify_server(peer, trust_domain, datacenter);
+    tls.verify = [cluster = model::ClusterName{options.trust_domain, options.datacenter}](const net::CertificateInfo& peer) {
+      return verify_server(peer, cluster);
     };
     return tls;
   }

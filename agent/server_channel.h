@@ -7,12 +7,12 @@
 
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "base/function.h"
 #include "base/result.h"
 #include "base/rng.h"
+#include "model/spiffe.h"
 #include "net/address.h"
 #include "net/rpc.h"
 #include "net/rpc_redial.h"
@@ -33,10 +33,9 @@ struct ServerChannelOptions {
   net::RpcRedialOptions redial = {};
 };
 
-// That a certificate is one of a server of the mesh and datacenter, not only of somebody with that name: a service called
-// "server" gets the same SNI. Denied. Pure; any thread.
-[[nodiscard]] Status verify_server(const net::CertificateInfo& certificate, std::string_view trust_domain,
-                                   std::string_view datacenter);
+// That a certificate is one of a server of the cluster, not only of somebody with that name: a service called "server" gets
+// the same SNI. Errors: model::identity_in's; Denied (no server's). Pure; any thread.
+[[nodiscard]] Status verify_server(const net::CertificateInfo& certificate, const model::ClusterName& cluster);
 
 class ServerChannel final : public net::RpcChannel {
  public:

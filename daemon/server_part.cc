@@ -24,7 +24,7 @@ Status ServerPart::open(const server::ServerOptions& options, UniqueFunction<voi
 
 Status ServerPart::listen(const model::Config& config, const agent::NodeRecord& record, net::HandshakePool& pool) {
   MESH_TRY(bind, net::IpAddress::parse(config.bind).context("bind"));
-  const server::ClusterName cluster{agent::trust_domain_of(record), record.datacenter};
+  const model::ClusterName cluster{agent::trust_domain_of(record), record.datacenter};
   net::RpcTlsListenerOptions options;
   options.tls = [this, cluster] { return tls_options(cluster); };
   options.peer_of = [cluster](const net::CertificateInfo* certificate) { return server::peer_of(cluster, certificate); };
@@ -37,7 +37,7 @@ Status ServerPart::listen(const model::Config& config, const agent::NodeRecord& 
 }
 
 // A caller without a certificate may join, nothing else: server/authorize.h.
-net::TlsServerOptions ServerPart::tls_options(const server::ClusterName& cluster) const {
+net::TlsServerOptions ServerPart::tls_options(const model::ClusterName& cluster) const {
   net::TlsServerOptions options;
   options.trust = trust_;
   options.client_certificate = net::ClientCertificate::Optional;

@@ -45,7 +45,7 @@ class ServerPart {
   [[nodiscard]] std::unique_ptr<net::RpcChannel> connect(net::Loop& client_loop) const;
 
  private:
-  [[nodiscard]] net::TlsServerOptions tls_options(const server::ClusterName& cluster) const;
+  [[nodiscard]] net::TlsServerOptions tls_options(const model::ClusterName& cluster) const;
 
   MetricRegistry& metrics_;
   LoopThread thread_;

@@ -71,6 +71,18 @@ std::string SpiffeId::uri() const {
   return fold_name(fmt::format("{}{}{}{}{}{}", kScheme, trust_domain, form.before_dc, datacenter, form.before_name, name));
 }
 
+Result<SpiffeId> identity_in(std::span<const std::string> uris, const ClusterName& cluster) {
+  if (uris.size() != 1) return error(Code::Unauthenticated, "a certificate with {} URIs, one is expected", uris.size());
+  auto id = SpiffeId::parse(uris.front());
+  if (!id.ok()) return error(Code::Unauthenticated, "{}", id.error().message);
+  if (id->trust_domain != cluster.trust_domain)
+    return error(Code::Unauthenticated, "{} is of another mesh than {}", uris.front(), cluster.trust_domain);
+  if (!same_name(id->datacenter, cluster.datacenter))
+    return error(Code::Unauthenticated, "{} is of another datacenter than {}; datacenters cannot be joined yet",
+                 uris.front(), cluster.datacenter);
+  return id;
+}
+
 std::string trust_domain(std::string_view cluster_id, std::string_view domain) {
   return fold_name(fmt::format("{}.{}", cluster_id, domain));
 }

@@ -8,6 +8,7 @@
 // what parses refuses anything else, so that ids may be compared as text. Pure functions; any thread.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -29,6 +30,16 @@ struct SpiffeId {
 
   friend bool operator==(const SpiffeId&, const SpiffeId&) = default;
 };
+
+// What the identities of one cluster have in common. The datacenter in any case.
+struct ClusterName {
+  std::string trust_domain;
+  std::string datacenter;
+};
+
+// The identity in a certificate with these URIs. Errors: Unauthenticated, with what is wrong: not exactly one URI (SPIFFE
+// X.509-SVID, section 2), not a mesh's, of another trust domain or datacenter.
+[[nodiscard]] Result<SpiffeId> identity_in(std::span<const std::string> uris, const ClusterName& cluster);
 
 [[nodiscard]] std::string trust_domain(std::string_view cluster_id, std::string_view domain);
 

@@ -49,8 +49,8 @@ net::TlsClientOptions tls_options(const JoinTrust& trust) {
   if (trust.pinned_root_key_hash.empty()) options.trust = trust.roots;
   options.pinned_root_key_hash = trust.pinned_root_key_hash;
   options.server_name = model::server_sni(trust.datacenter, trust.trust_domain);
-  options.verify = [domain = trust.trust_domain, datacenter = trust.datacenter](const net::CertificateInfo& peer) {
-    return verify_server(peer, domain, datacenter);
+  options.verify = [cluster = model::ClusterName{trust.trust_domain, trust.datacenter}](const net::CertificateInfo& peer) {
+    return verify_server(peer, cluster);
   };
   return options;
 }

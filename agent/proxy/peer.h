@@ -8,27 +8,22 @@
 
 #include "agent/proxy/snapshot.h"
 #include "base/result.h"
+#include "model/spiffe.h"
 
 namespace mesh::proxy {
 
-// What both sides of a connection between hosts must belong to.
-struct Domain {
-  std::string trust_domain;
-  std::string datacenter;
-};
-
-// The certificate with these URIs may call in this domain: a service, or a node (an agent's or a
+// The certificate with these URIs may call in this cluster: a service, or a node (an agent's or a
 // server's, which is its host's agent as well). Errors: Unauthenticated.
-[[nodiscard]] Status check_caller(std::span<const std::string> uris, const Domain& domain);
+[[nodiscard]] Status check_caller(std::span<const std::string> uris, const model::ClusterName& cluster);
 // The certificate belongs to the service that is called. Errors: Unauthenticated.
-[[nodiscard]] Status check_called(std::span<const std::string> uris, const Domain& domain, const std::string& service);
+[[nodiscard]] Status check_called(std::span<const std::string> uris, const model::ClusterName& cluster, const std::string& service);
 
 // Who calls, as model/authorize.h names sources: "web", "node/host-a". A node that the catalog does not know (yet)
 // is named by its node id, so only rules for every source or the default can match. Errors: as check_caller.
 [[nodiscard]] Result<std::string> source_of(std::span<const std::string> uris, const ProxySnapshot& snapshot);
 
 // The service that a server name asks for. Errors: Invalid (not of that form), NotFound (another domain or datacenter).
-[[nodiscard]] Result<std::string> service_of(std::string_view server_name, const Domain& domain);
+[[nodiscard]] Result<std::string> service_of(std::string_view server_name, const model::ClusterName& cluster);
 
 // Subjects of the roots that `before` believes and `after` does not. A root's subject holds the first digits of its key's
 // hash, so it tells roots apart. Null: nothing is known, so nothing has changed.

@@ -49,7 +49,7 @@ void RemoteDial::shake_hands(std::unique_ptr<net::Stream> stream) {
   options.trust = target_.trust;
   options.server_name = model::service_sni(target_.service, target_.datacenter, target_.trust_domain);
   options.alpn = {std::string(kMeshTcpAlpn)};
-  options.verify = [domain = Domain{target_.trust_domain, target_.datacenter},
+  options.verify = [domain = model::ClusterName{target_.trust_domain, target_.datacenter},
                     service = target_.service](const net::CertificateInfo& certificate) {
     return check_called(certificate.uris, domain, service);
   };

@@ -27,6 +27,19 @@ TEST_CASE("an identity has one spelling, in lower case") {
   EXPECT_FALSE(SpiffeId::parse("spiffe://" + std::string(kDomain) + "/ns/default/dc/dc1/svc/Web").ok());
 }
 
+TEST_CASE("an identity belongs to a cluster whatever the case of its datacenter's name") {
+  const std::vector<std::string> uris = {SpiffeId{SpiffeId::Kind::Agent, std::string(kDomain), "DC1", std::string(kNode)}.uri()};
+  for (const char* datacenter : {"dc1", "DC1"}) {
+    const auto id = identity_in(uris, {std::string(kDomain), datacenter});
+    REQUIRE(id.ok());
+    EXPECT_EQ(id->name, kNode);
+  }
+  EXPECT_FALSE(identity_in(uris, {std::string(kDomain), "dc2"}).ok());
+  EXPECT_FALSE(identity_in(uris, {"d0000000-0000-4000-8000-000000000000.mesh", "dc1"}).ok());
+  EXPECT_FALSE(identity_in({}, {std::string(kDomain), "dc1"}).ok());
+  EXPECT_FALSE(identity_in(std::vector<std::string>{uris[0], uris[0]}, {std::string(kDomain), "dc1"}).ok());
+}
+
 TEST_CASE("what is no identity is refused") {
   const std::string domain(kDomain);
   for (const std::string& uri : {

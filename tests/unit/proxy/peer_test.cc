@@ -10,7 +10,7 @@ namespace {
 
 const std::string kDomain = "5ad1e7c2-6a1c-4c0e-9a3e-0d6f0f1f8a01.mesh";
 const std::string kNode = "0c7a7b52-9f2f-4b6e-8f10-3f6f58b5a0c1";
-const Domain kHere{kDomain, "dc1"};
+const model::ClusterName kHere{kDomain, "dc1"};
 
 std::vector<std::string> uri(model::SpiffeId::Kind kind, std::string name, std::string domain = kDomain,
                              std::string dc = "dc1") {

@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::string_view kNode = "11111111-0000-4000-8000-000000000000";
 const std::string kDomain = "c0000000-0000-4000-8000-000000000000.mesh";
-const ClusterName kCluster{kDomain, "dc1"};
+const model::ClusterName kCluster{kDomain, "dc1"};
 
 Result<net::RpcPeer> peer_with(std::vector<std::string> uris) {
   net::CertificateInfo certificate;
@@ -37,7 +37,6 @@ TEST_CASE("certificates of services, other meshes and other datacenters, and odd
       {},
       {"spiffe://" + kDomain},  // the root's own
       {"https://example.org/"},
-      {uri(Kind::Service, "web")},
       {uri(Kind::Agent, node, "d0000000-0000-4000-8000-000000000000.mesh")},
       {uri(Kind::Agent, node, "c0000000-0000-4000-8000-000000000000.other")},
       {uri(Kind::Agent, node, kDomain, "dc2")},
@@ -46,8 +45,11 @@ TEST_CASE("certificates of services, other meshes and other datacenters, and odd
   for (const auto& uris : bad) {
     const Result<net::RpcPeer> peer = peer_with(uris);
     REQUIRE_FALSE(peer.ok());
-    EXPECT(peer.error().code == Code::Denied);
+    EXPECT(peer.error().code == Code::Unauthenticated);
   }
+  const Result<net::RpcPeer> service = peer_with({uri(Kind::Service, "web")});
+  REQUIRE_FALSE(service.ok());
+  EXPECT(service.error().code == Code::Denied);
 }
 
 }  // namespace
