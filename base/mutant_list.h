@@ -38,6 +38,7 @@
   M(TruncationNotWritten, "log: a cut is not recorded") \
   M(ChecksumNotChecked, "log: the checksum of a record is not looked at") \
   M(ReadsFromLocalState, "simulator's server: a read is answered without asking the core") \
+  M(RottenReadRetried, "simulator's server: an entry that rotted while it ran is read again and again") \
   M(RepeatsAppliedTwice, "simulator's state machine: the table of sessions is not looked at") \
   M(SessionsNotInTables, "simulator's state machine: a restart or a snapshot forgets the sessions") \
   M(FlushReportedNotDone, "simulator's tables: a flush reports what it has not written") \

@@ -15,7 +15,8 @@
 // then hands out no more.
 //
 // Disk full: writes are refused by the core, the held batch is tried again every kFullRetry; reads go on. Any
-// other error of the stores is final: observer.on_fatal once, then the host does nothing more.
+// other error of a write and a damaged record in the log are final: observer.on_fatal once, then the host does
+// nothing more (a restart has the log repaired). Other errors of a read are tried again by the core.
 #pragma once
 
 #include <cstdint>

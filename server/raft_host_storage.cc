@@ -30,6 +30,9 @@ void RaftHost::load_entries(const raft::LoadEntries& load) {
   storage_->run(
       [log = stores_.log.get(), load] { return log->read(load.first, load.end, load.max_bytes); },
       [this, follower = load.follower](Result<std::vector<raft::Entry>> entries) {
+        // An entry that rotted: only opening the log anew finds out what else did, marks it and has it repaired.
+        if (!entries.ok() && entries.error().code == Code::Corrupt)
+          return fail(std::move(entries).error().context("while reading the Raft log"));
         if (!entries.ok()) LOG_WARN("log entries not read", {"error", entries.error()});
         step(raft::EntriesLoaded{follower, entries.ok() ? std::move(*entries) : std::vector<raft::Entry>()});
       });

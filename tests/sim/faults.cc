@@ -18,6 +18,7 @@ void FaultInjector::start() {
   repeat(profile_.clock_jump_every, &FaultInjector::jump_clock);
   repeat(profile_.disk_full_every, &FaultInjector::fill_disk);
   repeat(profile_.sync_error_every, &FaultInjector::break_sync);
+  repeat(profile_.rot_every, &FaultInjector::rot);
   repeat(profile_.member_change_every, &FaultInjector::change_members);
   repeat(profile_.transfer_every, &FaultInjector::transfer);
 }
@@ -89,6 +90,11 @@ void FaultInjector::break_sync() {
   const HostId host = draw_victim();
   TRACE(queue_, "fault: the next sync of {} fails", host);
   target_.break_next_sync(host);
+}
+
+void FaultInjector::rot() {
+  const HostId host = draw_victim();
+  if (target_.up(host)) target_.rot(host);
 }
 
 void FaultInjector::partition() {

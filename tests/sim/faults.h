@@ -26,8 +26,8 @@ class FaultTarget {
   virtual void jump_clock(HostId host, Duration forward) = 0;
   virtual void fill_disk(HostId host, bool full) = 0;
   virtual void break_next_sync(HostId host) = 0;
-  virtual void rot(HostId host) = 0;                            // REQUIRES !up(host); spares it if too many are damaged
-  virtual void rot_truncation(HostId host) = 0;                 // the same, where the log says that it was cut last
+  virtual void rot(HostId host) = 0;                            // spares it if too many are damaged
+  virtual void rot_truncation(HostId host) = 0;                 // the same, where the log says that it was cut last; REQUIRES !up(host)
   virtual void change_members() = 0;
   virtual void change_member(HostId asked, const raft::MembershipChange& change) = 0;
   virtual void restore_members() = 0;                           // one step towards all servers as voters
@@ -54,6 +54,7 @@ class FaultInjector {
   void jump_clock();
   void fill_disk();
   void break_sync();
+  void rot();
   void change_members() { target_.change_members(); }
   void transfer();
   void mend_after(Duration most);

@@ -51,6 +51,7 @@ FaultProfile draw_faults(Rng& rng) {
   if (rng.chance_ppm(400'000)) {
     // Damage is promised to be harmless on a minority, so nothing else may take a copy of the log away meanwhile.
     out.rot_ppm = 200'000 + up_to_ppm(rng, 800'000);
+    if (rng.below(2) == 0) out.rot_every = rng.between(milliseconds(500), seconds(8));
     out.crash_every = rng.between(milliseconds(200), seconds(3));
     out.down_max = rng.between(milliseconds(10), seconds(2));
     out.member_change_every = Duration(0);
@@ -190,6 +191,7 @@ std::string describe(const Profile& p) {
   out += every("full disk", p.faults.disk_full_every, p.faults.disk_full_max);
   out += every("sync error", p.faults.sync_error_every, Duration(0));
   if (p.faults.rot_ppm != 0) out += fmt::format(", rot {} ppm", p.faults.rot_ppm);
+  out += every("rot", p.faults.rot_every, Duration(0));
   out += every("member change", p.faults.member_change_every, Duration(0));
   out += every("transfer", p.faults.transfer_every, Duration(0));
   return out;

@@ -32,6 +32,7 @@ struct FaultProfile {
   Duration disk_full_max{};
   Duration sync_error_every{};
   std::uint32_t rot_ppm = 0;  // chance of a crash to leave a flipped bit in the log, on less than half of the servers
+  Duration rot_every{};       // the same on a server that runs
   Duration member_change_every{};
   Duration transfer_every{};
 };

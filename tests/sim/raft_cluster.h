@@ -69,6 +69,7 @@ class RaftCluster final : public FaultTarget {
   void heal();
   void await_elected(RunReport& report);
   [[nodiscard]] Duration await_usable();
+  [[nodiscard]] Duration exits_to_come() const;
   [[nodiscard]] raft::Term highest_term() const;
   [[nodiscard]] const raft::Core* latest_leader() const;
   [[nodiscard]] Duration await_convergence();

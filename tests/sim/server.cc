@@ -15,7 +15,6 @@ namespace mesh::sim {
 namespace {
 
 constexpr Duration kFullRetry = milliseconds(50);
-constexpr Duration kRestartAfter = milliseconds(500);
 
 storage::SegmentLogOptions log_options(const Profile& profile) {
   return {.folder = "log", .cluster_id = Uuid(Uuid::Raw{7}), .segment_bytes = profile.driver.segment_bytes};
@@ -279,7 +278,7 @@ void Server::rot() {
   const std::uint64_t bit = draw_bit(rng_, *disk_.content(path));
   TRACE(around_.queue, "fault: bit {} of byte {} of {} on server {} flips", bit % 8, bit / 8, path, host_);
   disk_.flip_bit(path, bit);
-  rotten_ = true;
+  rotten_ = disk_faulty_ = true;
 }
 
 void Server::rot_truncation() {
@@ -313,6 +312,8 @@ void Server::load(const raft::LoadEntries& wanted) {
   in_lane(Lane::Log, draw_sync(), [this, wanted] {
     raft::EntriesLoaded loaded{wanted.follower, {}};
     auto entries = running_->log->read(wanted.first, wanted.end, wanted.max_bytes);
+    const bool rotten = !entries.ok() && entries.error().code == Code::Corrupt;
+    if (rotten && !MESH_MUTANT(RottenReadRetried)) return exit_process(entries.error());
     if (entries.ok() && !fails()) loaded.entries = std::move(entries).value();
     step(std::move(loaded));
   });

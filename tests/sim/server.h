@@ -26,6 +26,8 @@
 
 namespace mesh::sim {
 
+inline constexpr Duration kRestartAfter = milliseconds(500);  // of a process that ended by itself
+
 // What a server tells of itself in the moment it happens, before its messages leave.
 struct Hooks {
   std::function<void(HostId)> leads;
@@ -51,7 +53,7 @@ class Server {
   void fill_disk(bool full);    // no byte more until it is called with false
   void break_next_sync();       // it fails and leaves in doubt what is on the platter
   void end_disk_faults();       // of those to come
-  void rot();                   // one bit of the log's files flips. REQUIRES !up()
+  void rot();                   // one bit of the log's files flips
   void rot_truncation();        // the record of the last truncation, if there is one. REQUIRES !up()
   [[nodiscard]] bool rotten() const { return rotten_; }  // and not yet known to be whole again
   [[nodiscard]] bool up() const { return process_.up(); }

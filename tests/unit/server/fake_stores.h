@@ -20,6 +20,7 @@ struct Backing {
   std::atomic<bool> log_full{false};
   std::atomic<bool> tables_full{false};
   std::atomic<bool> log_broken{false};
+  std::atomic<bool> log_rotten{false};  // what is read of it
   std::atomic<int> flushes{0};
 };
 
@@ -28,6 +29,7 @@ class FakeLog final : public raft::LogStore {
   explicit FakeLog(Backing& backing) : backing_(backing) {}
   Result<raft::RecoveredLog> open() override { return backing_.log; }
   Result<std::vector<raft::Entry>> read(raft::Index first, raft::Index end, ByteCount) override {
+    if (backing_.log_rotten) return error(Code::Corrupt, "the record of entry {} is damaged", first.value());
     std::vector<raft::Entry> out;
     for (const raft::Entry& entry : backing_.log.entries) {
       if (entry.index >= first && entry.index < end) out.push_back(entry);

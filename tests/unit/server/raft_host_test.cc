@@ -2,7 +2,9 @@
 
 #include "tests/test.h"
 
+#include <algorithm>
 #include <optional>
+#include <vector>
 
 #include "tests/unit/server/command_maker.h"
 #include "tests/unit/server/fake_stores.h"
@@ -11,6 +13,12 @@ namespace mesh::server {
 namespace {
 
 constexpr Duration kPatience = seconds(20);
+
+class RecordingTransport final : public RaftTransport {
+ public:
+  void send(raft::Message message) override { sent.push_back(std::move(message)); }
+  std::vector<raft::Message> sent;
+};
 
 class HostRig : public RaftHostObserver {
  public:
@@ -68,7 +76,7 @@ class HostRig : public RaftHostObserver {
 
   net::Loop loop{"test"};
   StateMachine machine;
-  LoneTransport transport;
+  RecordingTransport transport;
   std::unique_ptr<RaftHost> host;
   raft::Role role = raft::Role::Follower;
   int fatals = 0;
@@ -211,6 +219,27 @@ TEST_CASE("a broken log ends the server: waiting writes fail and the observer he
   EXPECT_FALSE(rig.write("k").ok());
   rig.stop();
   EXPECT_EQ(rig.fatals, 1);
+}
+
+// A restart finds out what else rotted, marks it and has it repaired; to try again would never end.
+TEST_CASE("an entry that rotted while the server ran ends it when it is read for a follower") {
+  Backing backing;
+  FakeLog log(backing);
+  REQUIRE(log.write(raft::bootstrap_batch({{raft::ServerId(1)}, {raft::ServerId(2)}})).ok());
+  RaftHostOptions options;
+  options.core.memory_bytes_max = ByteCount{1};
+  HostRig rig(backing, options);
+  rig.lead();
+  backing.log_rotten = true;
+  const auto probe = std::find_if(rig.transport.sent.begin(), rig.transport.sent.end(), [](const raft::Message& message) {
+    return std::holds_alternative<raft::AppendRequest>(message.body);
+  });
+  REQUIRE(probe != rig.transport.sent.end());
+  raft::AppendResponse behind;
+  behind.index = std::get<raft::AppendRequest>(probe->body).previous.index;
+  rig.host->receive({probe->to, probe->from, probe->term, behind});
+  REQUIRE(rig.wait([&] { return rig.fatals == 1; }));
+  EXPECT_FALSE(rig.write("k").ok());
 }
 
 TEST_CASE("more waiting writes than the limit are refused as overloaded") {
