@@ -1,5 +1,6 @@
 // Making a mesh, and bringing this host into one or out of it. The daemon does it; systemd, where it runs, starts it.
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/commands/commands.h"
 #include "cli/invocation.h"
@@ -10,6 +11,7 @@ namespace {
 
 constexpr std::string_view kAgentUnit = "meshd.service";
 constexpr std::string_view kServerUnit = "meshd-server.service";
+constexpr std::string_view kSteerUnit = "meshd-steer.service";
 
 const std::vector<Flag>& place_flags() {
   static const std::vector<Flag> flags = {
@@ -61,6 +63,19 @@ Result<std::string> start_unit(const Invocation& run, std::string_view unit) {
   return fmt::format("{} is started and enabled", unit);
 }
 
+// Units stopped and out of the boot, and mesh addresses out of the kernel, where steering outlives its helper.
+Status stop_units() {
+  MESH_TRY_STATUS(systemctl({"disable", "--now", std::string(kAgentUnit), std::string(kServerUnit)}));
+  MESH_TRY_STATUS(systemctl({"stop", std::string(kSteerUnit)}));
+  MESH_TRY(daemon, find_daemon());
+  const std::string helper = daemon + "-steer";
+  if (access(helper.c_str(), X_OK) != 0) return {};
+  MESH_TRY(removed, run_program(helper, {"remove"}));
+  while (removed.err.ends_with('\n')) removed.err.pop_back();
+  if (removed.exit_status != 0) return error(Code::Internal, "steering stays in the kernel: {}", removed.err);
+  return {};
+}
+
 Result<JsonValue> ask_daemon(const std::vector<std::string>& words) {
   MESH_TRY(text, run_daemon(words));
   return parse_json(text).context("while reading the answer of 'meshd {}'", words.front());
@@ -100,8 +115,7 @@ Status leave(Invocation& run) {
   auto told = client->call(net::HttpMethod::Put, "/v1/agent/leave");
   const bool offline = !told.ok() && told.error().code == Code::Unavailable;
   if (!told.ok() && !(offline && run.has("force"))) return std::move(told).error();
-  if (!run.has("no-start") && systemd_runs())
-    MESH_TRY_STATUS(systemctl({"disable", "--now", std::string(kAgentUnit), std::string(kServerUnit)}));
+  if (!run.has("no-start") && systemd_runs()) MESH_TRY_STATUS(stop_units());
   MESH_TRY(left, ask_daemon(daemon_words(run, "leave", {})));
   if (run.json()) run.print_json(left);
   else run.print(fmt::format("{} has left cluster {}; nothing of the mesh is left on this host\n", cell(left, "Node"), cell(left, "ClusterID")));
