@@ -3,7 +3,6 @@
 
 #include "agent/identity/node_files.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "daemon/host_config.h"
 #include "daemon/membership.h"
 #include "net/tls/certificate.h"

@@ -1,6 +1,6 @@
 // The keys of a pool: everything sent is sealed with the primary one, everything received is opened with the one that it
 // names. Rotation without a gap: install the new key everywhere, then use it everywhere, then remove the old one.
-// A value: copy, change, hand to the core as a whole (ReplaceKeyring).
+// A value: copy, change, hand to the core as a whole (ReplaceSeal).
 #pragma once
 
 #include <cstdint>

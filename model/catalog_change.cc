@@ -124,7 +124,6 @@ Status Catalog::change_in(RowTable<T>& table, const RowChange& row, std::uint64_
 }
 
 // --- nodes
-// ----------------------------------------------------------------------------------------------------------
 
 void Catalog::on_change(const RowTable<Node>::Change& change, std::uint64_t index) {
   if (change.before) {
@@ -167,7 +166,6 @@ void Catalog::touch_services_on(const NodeId& id, std::uint64_t index, bool rows
 }
 
 // --- instances
-// ------------------------------------------------------------------------------------------------------
 
 void Catalog::on_change(const RowTable<ServiceInstance>::Change& change, std::uint64_t index) {
   const std::shared_ptr<const ServiceTags> old_listing = listing(change.before);
@@ -221,7 +219,6 @@ void Catalog::drop_instance(const ServiceInstance& instance, std::uint64_t index
 }
 
 // --- checks
-// ---------------------------------------------------------------------------------------------------------
 
 void Catalog::on_change(const RowTable<Check>::Change& change, std::uint64_t index) {
   checks_index_ = index;
@@ -248,7 +245,6 @@ void Catalog::touch_health(std::string_view service, std::uint64_t index) {
 }
 
 // --- names, intentions, roots
-// ---------------------------------------------------------------------------------------
 
 void Catalog::on_change(const RowTable<Name>::Change& change, std::uint64_t index) {
   names_index_ = index;

@@ -160,7 +160,6 @@ void Stream::on_end_of_input() {
 
 // ---- writing ----
 
-
 bool Stream::write(std::span<const ByteView> pieces) {
   if (failed_ || shutdown_wanted_ || write_failure_) return true;
   return queue_rest(pieces, try_write(pieces));

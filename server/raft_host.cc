@@ -73,7 +73,6 @@ RaftHost::RaftHost(Parts parts, const RaftHostOptions& options, RaftStores store
 RaftHost::~RaftHost() { storage_.reset(); }
 
 // --- events and actions
-// ---------------------------------------------------------------------------------------------
 
 void RaftHost::step(raft::Event event) {
   if (failed_) return;
@@ -129,7 +128,6 @@ void RaftHost::end_of_turn() {
 }
 
 // --- proposals
-// ------------------------------------------------------------------------------------------------------
 
 void RaftHost::propose(Bytes payload, OnResult on_result) {
   proposals_queued_.push_back({std::move(payload), std::move(on_result)});
@@ -196,7 +194,6 @@ void RaftHost::apply_one(const raft::Entry& entry) {
 }
 
 // --- reads
-// ----------------------------------------------------------------------------------------------------------
 
 void RaftHost::read(model::ReadMode mode, OnIndex on_index) {
   reads_queued_.push_back({mode, std::move(on_index)});
@@ -246,7 +243,6 @@ Duration RaftHost::leader_contact() const {
 }
 
 // --- end
-// ------------------------------------------------------------------------------------------------------------
 
 void RaftHost::stop(UniqueFunction<void()> on_stopped) {
   CHECK(!stopping_, "stopped twice");

@@ -9,7 +9,6 @@
 namespace mesh::server {
 
 // --- log
-// ------------------------------------------------------------------------------------------------------------
 
 void RaftHost::write_log() {
   storage_->run([log = stores_.log.get(), batch = log_batch_] { return log->write(*batch); },
@@ -39,7 +38,6 @@ void RaftHost::load_entries(const raft::LoadEntries& load) {
 }
 
 // --- tables
-// ---------------------------------------------------------------------------------------------------------
 
 void RaftHost::write_tables() {
   if (failed_ || table_batch_ != nullptr || table_next_.applied <= written_) return;
@@ -81,7 +79,6 @@ void RaftHost::on_installed(const raft::LogBase& base) {
 }
 
 // --- flush
-// ----------------------------------------------------------------------------------------------------------
 
 void RaftHost::schedule_flush() {
   if (unflushed_bytes_ >= options_.flush_bytes) return flush();
@@ -111,7 +108,6 @@ void RaftHost::on_flushed(Result<raft::Index> result) {
 }
 
 // --- full disk
-// ------------------------------------------------------------------------------------------------------
 
 void RaftHost::update_full() {
   const bool full = log_held_ || table_held_;

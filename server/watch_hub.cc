@@ -104,7 +104,6 @@ WatchHub::~WatchHub() {
 }
 
 // --- changes
-// --------------------------------------------------------------------------------------------------------
 
 void WatchHub::on_loaded(const model::Catalog& catalog) {
   while (!subscribers_.empty()) {
@@ -158,7 +157,6 @@ void WatchHub::keep(Delta delta) {
 }
 
 // --- heartbeats
-// -----------------------------------------------------------------------------------------------------
 
 net::SharedBytes WatchHub::heartbeat() const {
   model::WatchMessage message;
@@ -188,7 +186,6 @@ void WatchHub::send_heartbeats() {
 }
 
 // --- subscriptions
-// --------------------------------------------------------------------------------------------------
 
 bool WatchHub::can_resume(const model::WatchRequest& request) const {
   if (request.known_index == 0 || request.known_index < history_from_) return false;

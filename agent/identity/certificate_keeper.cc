@@ -22,8 +22,6 @@ constexpr Duration kRenewalServerTimeMax = seconds(3);
 
 double unix_seconds(WallTime time) { return std::chrono::duration<double>(time.time_since_epoch()).count(); }
 
-std::string label_of(const std::string& subject) { return subject.empty() ? "" : subject; }
-
 struct MadeRequest {
   std::string key_pem;
   Bytes csr;
@@ -119,7 +117,7 @@ CertificateKeeper::CertificateKeeper(net::Loop& loop, net::RpcChannel& channel, 
                                   .help = "Unix time at which the certificate expires; no service: the node's own.",
                                   .labels = {"service"}})),
       timer_(loop, [this] { on_timer(); }) {
-  entries_[std::string(kNode)].loaded = true;
+  entries_[std::string(kNode)];
   hold(std::string(kNode), options_.node.identity);
   publish();
   publish_due_ = false;
@@ -196,7 +194,6 @@ void CertificateKeeper::add(const std::string& service) {
 void CertificateKeeper::on_loaded(const std::string& service, std::uint64_t mark, Loaded loaded) {
   const auto found = entries_.find(service);
   if (found == entries_.end() || found->second.mark != mark) return;  // gone meanwhile
-  found->second.loaded = true;
   if (loaded.ok()) {
     hold(service, std::move(loaded).value());
     return changed();
@@ -284,7 +281,7 @@ void CertificateKeeper::order(const std::string& subject) {
 void CertificateKeeper::on_ordered(const std::string& subject, Loaded result, const model::SignResponse& response) {
   const auto order = orders_.find(subject);
   if (result.ok()) {
-    LOG_INFO("certificate received", {"service", label_of(subject)}, {"serial", (*result)->leaf().serial},
+    LOG_INFO("certificate received", {"service", subject}, {"serial", (*result)->leaf().serial},
              {"expires_in", (*result)->leaf().not_after - wall_now()});
     take_servers(response.servers);
     hold(subject, std::move(result).value());
@@ -292,7 +289,7 @@ void CertificateKeeper::on_ordered(const std::string& subject, Loaded result, co
   } else {
     failures_.add();
     const auto& held = entries_.find(subject)->second.identity;
-    LOG_WARN("no certificate; it is asked for again", {"service", label_of(subject)}, {"why", result.error()},
+    LOG_WARN("no certificate; it is asked for again", {"service", subject}, {"why", result.error()},
              {"present_one_expires_in", held == nullptr ? Duration{} : held->leaf().not_after - wall_now()});
     plan_.on_failed(now(), subject);
     arm();

@@ -78,7 +78,6 @@ class CertificateKeeper {
  private:
   class Order;
   struct Entry {
-    bool loaded = false;  // its file was looked at
     std::uint64_t mark = 0;  // of the job under way for it; answers with another mark are late
     std::shared_ptr<const net::TlsIdentity> identity{};
   };

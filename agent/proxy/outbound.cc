@@ -25,11 +25,11 @@ void OutboundConnection::start() {
 
 std::optional<EndReport> OutboundConnection::find_way() {
   if (auto why_not = find_route_of_call()) return why_not;
-  endpoints_ = find_endpoints(*snapshot_, destination_);
-  const auto found = endpoints_ ? endpoints_->ports.find(port_) : decltype(endpoints_->ports.begin()){};
-  if (endpoints_ == nullptr || found == endpoints_->ports.end())
-    return EndReport{ReasonCode::NoHealthyInstance, "no instance has this port", {}};
-  instances_ = &found->second;
+  if (endpoints_ = find_endpoints(*snapshot_, destination_); endpoints_ != nullptr) {
+    const auto found = endpoints_->ports.find(port_);
+    if (found != endpoints_->ports.end()) instances_ = &found->second;
+  }
+  if (instances_ == nullptr) return EndReport{ReasonCode::NoHealthyInstance, "no instance has this port", {}};
   order_ = candidates(*instances_, worker_.failures(),
                       {worker_.next_turn(destination_), worker_.loop().now(), worker_.limits().attempts_max});
   if (order_.empty()) return EndReport{ReasonCode::NoHealthyInstance, "no instance is healthy", {}};

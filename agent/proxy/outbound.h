@@ -37,7 +37,6 @@ class OutboundConnection final : public Connection, public DialObserver, net::St
   void local_connected(Result<std::unique_ptr<net::Stream>> result);
   void attempt_failed(EndReport report);
   void refuse(EndReport report);
-  void pause_client();
   [[nodiscard]] const MeshEndpoint& endpoint() const { return (*instances_)[order_[attempt_]]; }
 
   // The client before the status (StreamObserver).

@@ -1,7 +1,6 @@
 // meshd-steer: the one privileged program of the mesh. See README.md here.
 #include <pwd.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <charconv>
@@ -18,7 +17,6 @@
 #include "cli/command.h"
 #include "cli/help.h"
 #include "daemon/steer/service.h"
-#include "net/sockets.h"
 
 namespace mesh::steer {
 namespace {
@@ -131,13 +129,6 @@ Status serve(const cli::Parsed& parsed) {
   // Also when nothing can be steered: agents get the reason from here, and `doctor` from them.
   print(stdout, fmt::format("meshd-steer: ready; socket {}, {}\n", socket_path(parsed), one_line(answer)));
   return service->serve(stop.get());
-}
-
-bool helper_answers(const std::string& path) {
-  if (path.size() > net::kUnixPathBytesMax) return false;
-  const net::SocketName name = net::to_socket_name(net::UnixPath{path});
-  const UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  return probe && ::connect(probe.get(), name.get(), name.size) == 0;
 }
 
 Status status(const cli::Parsed& parsed) {

@@ -1,14 +1,12 @@
 #include "daemon/steer/nftables.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
-#include <cstring>
 
 #include <fmt/core.h>
 

@@ -22,11 +22,6 @@ constexpr int kBacklog = 16;
 // Everybody may knock; SO_PEERCRED says who is let in.
 constexpr mode_t kSocketMode = 0666;
 
-bool somebody_answers(const net::SocketName& name) {
-  const UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  return probe && ::connect(probe.get(), name.get(), name.size) == 0;
-}
-
 Result<UniqueFd> listen_at(const std::string& path) {
   if (path.empty() || path.size() > net::kUnixPathBytesMax)
     return error(Code::Invalid, "the socket's path '{}' is empty or longer than {} bytes", path, net::kUnixPathBytesMax);
@@ -35,7 +30,7 @@ Result<UniqueFd> listen_at(const std::string& path) {
   if (!fd) return io_error("socket", errno);
   if (::bind(fd.get(), name.get(), name.size) != 0) {
     if (errno != EADDRINUSE) return net::socket_error(fmt::format("{}: bind (is the folder there and writable?)", path), errno);
-    if (somebody_answers(name)) return error(Code::Conflict, "another meshd-steer answers on {}: stop it first", path);
+    if (helper_answers(path)) return error(Code::Conflict, "another meshd-steer answers on {}: stop it first", path);
     ::unlink(path.c_str());
     if (::bind(fd.get(), name.get(), name.size) != 0) return net::socket_error(path, errno);
   }
@@ -44,6 +39,13 @@ Result<UniqueFd> listen_at(const std::string& path) {
 }
 
 }  // namespace
+
+bool helper_answers(const std::string& socket_path) {
+  if (socket_path.size() > net::kUnixPathBytesMax) return false;
+  const net::SocketName name = net::to_socket_name(net::UnixPath{socket_path});
+  const UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  return probe && ::connect(probe.get(), name.get(), name.size) == 0;
+}
 
 Result<std::unique_ptr<Service>> Service::open(Options options, Backend& backend) {
   std::unique_ptr<Service> service(new Service(std::move(options), backend));

@@ -18,6 +18,9 @@ namespace mesh::steer {
 inline constexpr std::size_t kClientsMax = 8;                // more are hung up on at once
 inline constexpr Duration kFrameTimeMax = seconds(5);        // from its first byte (or the connect) to its last
 
+// Whether a helper takes connections at this path.
+[[nodiscard]] bool helper_answers(const std::string& socket_path);
+
 class Service {
  public:
   struct Options {

@@ -292,8 +292,7 @@ int HandshakeSession::Machine::on_server_name(void* self, mbedtls_ssl_context* s
                                               std::size_t size) {
   auto& machine = *static_cast<Machine*>(self);
   const std::string_view text(reinterpret_cast<const char*>(name), size);
-  const bool good = size <= kServerNameBytesMax &&
-                    std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
+  const bool good = size <= kServerNameBytesMax && is_name_text(text);
   if (good) machine.shown_ = machine.server_.select(text);
   if (!good || machine.shown_ == nullptr) {
     machine.refusal_ = error(Code::NotFound, "our side refused the client: it asks for '{}', which is not served here",

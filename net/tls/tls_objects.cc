@@ -2,6 +2,7 @@
 
 #include <mbedtls/oid.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 
@@ -26,12 +27,6 @@ ByteView view(const mbedtls_x509_buf& buffer) {
   return {reinterpret_cast<const char*>(buffer.p), buffer.len};
 }
 
-bool printable(ByteView text) {
-  for (const char c : text)
-    if (c <= ' ' || c > '~') return false;
-  return !text.empty();
-}
-
 std::string serial_text(const mbedtls_x509_buf& serial) {
   std::string text = to_hex(view(serial));
   const std::size_t first = text.find_first_not_of('0');
@@ -48,7 +43,7 @@ std::string name_text(const mbedtls_x509_name& name) {
 }
 
 Status add_name(ByteView name, std::vector<std::string>& to) {
-  if (!printable(name)) return error(Code::Invalid, "a certificate has a name with bytes that no name may have");
+  if (!is_name_text(name)) return error(Code::Invalid, "a certificate has a name with bytes that no name may have");
   if (name.size() > kCertificateNameBytesMax)
     return error(Code::Invalid, "a certificate has a name of {} bytes, the limit is {}", name.size(),
                  kCertificateNameBytesMax);
@@ -70,6 +65,10 @@ Status read_names(const mbedtls_x509_crt& certificate, CertificateInfo& info) {
 }
 
 }  // namespace
+
+bool is_name_text(ByteView text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
+}
 
 WallTime to_wall_time(const mbedtls_x509_time& time) {
   using namespace std::chrono;

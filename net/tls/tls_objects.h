@@ -54,6 +54,9 @@ Status parse_certificates(ByteView pem, X509List& into);
 // mbedTLS's flags for a chain (leaf first) that shall lead to one of `anchors` and be valid at `now`; 0: good.
 [[nodiscard]] Result<std::uint32_t> check_chain(const mbedtls_x509_crt& chain, const X509List& anchors, WallTime now);
 
+// Printable ASCII without spaces, and not empty: what a name in a certificate or a server name may be.
+[[nodiscard]] bool is_name_text(ByteView text);
+
 [[nodiscard]] WallTime to_wall_time(const mbedtls_x509_time& time);
 
 }  // namespace mesh::net

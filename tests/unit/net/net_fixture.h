@@ -42,6 +42,19 @@ struct RecordingObserver final : StreamObserver {
 
 inline Endpoint any_loopback_port() { return Endpoint(IpAddress::loopback(), 0); }
 
+// What every ByteStream keeps: a reset is told apart from an end. Pair: two connected streams a and b, and their observers.
+template <class Pair>
+void check_reset(Loop& loop, Pair& pair) {
+  pair.b->resume_reading();
+  pair.a->reset();
+  EXPECT(pair.a->failed());
+  EXPECT(pair.a->write("dropped"));
+  REQUIRE(wait_for(loop, [&] { return pair.at_b.failure.has_value(); }));
+  EXPECT(pair.b->reset_by_peer());
+  EXPECT_FALSE(pair.at_b.ended);
+  EXPECT_EQ(pair.at_b.failure->code, Code::Unavailable);
+}
+
 // Two connected streams on one loop.
 struct StreamPair {
   StreamPair(Loop& loop, const Endpoint& where = any_loopback_port()) {

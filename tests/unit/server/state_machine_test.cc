@@ -281,7 +281,6 @@ TEST_CASE("command time never goes back") {
 }
 
 // --- properties over random commands
-// --------------------------------------------------------------------------------
 
 void run_random(Applier& a, std::uint64_t seed, int commands) {
   Rng rng(seed);
@@ -354,7 +353,6 @@ TEST_CASE("a row of a later release or without sense is refused when loading") {
 }
 
 // --- against a naive model of services and keys
-// ---------------------------------------------------------------------
 
 struct Naive {
   std::map<std::string, std::map<std::string, std::string>> nodes;  // name -> instance id -> service

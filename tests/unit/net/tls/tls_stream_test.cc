@@ -241,13 +241,7 @@ TEST_CASE("TLS: an end without close_notify is a failure, with it an end") {
 TEST_CASE("TLS: a killed peer is a reset, and a reset of ours is one for the peer") {
   Loop loop("test");
   TlsPair pair(loop);
-  pair.b->resume_reading();
-  pair.a->reset();
-  EXPECT(pair.a->failed());
-  EXPECT(pair.a->write("dropped"));
-  REQUIRE(wait_for(loop, [&] { return pair.at_b.failure.has_value(); }));
-  EXPECT(pair.b->reset_by_peer());
-  EXPECT_FALSE(pair.at_b.ended);
+  check_reset(loop, pair);
 }
 
 namespace {
