@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/version.h"
 #include "daemon/host_config.h"
+#include "daemon/process_metrics.h"
 #include "daemon/seed.h"
 
 namespace mesh::daemon {
@@ -12,7 +13,9 @@ namespace mesh::daemon {
 NodeProcess::NodeProcess(ConfigReader read_config)
     : read_config_(std::move(read_config)),
       rng_(random_rng()),
-      agent_(process_.loop(), process_.metrics(), [this] { process_.notifier().status("serving"); }) {}
+      agent_(process_.loop(), process_.metrics(), [this] { process_.notifier().status("serving"); }) {
+  register_tls_metrics(process_.metrics(), pool_);
+}
 
 Status NodeProcess::prepare() {
   MESH_TRY(config, read_config_());

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "net/tls/handshake.h"
 
 namespace mesh::daemon {
 namespace {
@@ -43,6 +44,15 @@ void register_process_metrics(MetricRegistry& metrics) {
                            [] { return static_cast<double>(contained_faults_total()); });
   metrics.gauge_function({"process_resident_memory_bytes", "Resident memory"}, resident_bytes);
   metrics.counter_function({"process_cpu_seconds_total", "User and system CPU time"}, cpu_seconds);
+}
+
+void register_tls_metrics(MetricRegistry& metrics, const net::HandshakePool& pool) {
+  metrics.gauge_function({"meshd_tls_handshakes_open", "TLS handshakes that have begun and not ended"},
+                         [&pool] { return static_cast<double>(pool.sessions()); });
+  metrics.gauge_function({"meshd_tls_handshake_steps_queued", "Steps of TLS handshakes that wait for a thread"},
+                         [&pool] { return static_cast<double>(pool.queued()); });
+  metrics.counter_function({"meshd_tls_handshakes_refused_total", "TLS handshakes refused because too many were under way"},
+                           [&pool] { return static_cast<double>(pool.refused_total()); });
 }
 
 }  // namespace mesh::daemon
