@@ -125,7 +125,6 @@ void Agent::leave(AgentControl::Done done) {
                  [this, done = std::move(done)](Result<model::CommandResult> result) mutable {
                    Status status;
                    if (!result.ok()) status = std::move(result).error();
-                   else if (result->code != 0) status = Error{static_cast<Code>(result->code), result->message};
                    left_ = status.ok();
                    done(std::move(status));
                  });
@@ -211,12 +210,8 @@ void Agent::send(std::vector<model::Command> commands) {
 }
 
 void Agent::written(Result<model::CommandResult> result) {
-  Result<std::uint64_t> index = std::uint64_t{0};
-  if (!result.ok()) index = std::move(result).error();
-  else if (result->code != 0) index = Error{static_cast<Code>(result->code), result->message};
-  else index = result->index;
-  if (!index.ok()) LOG_WARN("this node's state could not be written to the catalog", {"why", index.error()});
-  send(sync_.on_done(loop_.now(), std::move(index)));
+  if (!result.ok()) LOG_WARN("this node's state could not be written to the catalog", {"why", result.error()});
+  send(sync_.on_done(loop_.now(), result.ok() ? Result<std::uint64_t>(result->index) : std::move(result).error()));
   refresh();
 }
 

@@ -149,9 +149,7 @@ void ProxyFeed::take_rules(const ProxyFeedInput& input, proxy::ProxySnapshot& ne
   if (last_ != nullptr && marks_.intentions == intentions && marks_.cluster == cluster) return;
   marks_.intentions = intentions;
   marks_.cluster = cluster;
-  const model::Cluster* row = input.catalog.cluster();
-  const auto otherwise = row == nullptr ? model::IntentionAction::Deny : row->default_action;
-  next.rules = std::make_shared<const model::IntentionRules>(input.catalog.intentions(), otherwise);
+  next.rules = std::make_shared<const model::IntentionRules>(input.catalog.intentions(), input.catalog.default_action());
 }
 
 void ProxyFeed::take_node_names(const ProxyFeedInput& input, proxy::ProxySnapshot& next) {

@@ -74,7 +74,8 @@ ServerClient::~ServerClient() = default;
 
 void ServerClient::start(net::RpcMethod method, Bytes request, MonoTime deadline, Done<Bytes> done) {
   if (operations_.size() >= kServerCallsMax) {
-    loop_.post([done = std::move(done)]() mutable {
+    loop_.defer([alive = std::weak_ptr(alive_), done = std::move(done)]() mutable {
+      if (alive.expired()) return;
       done(error(Code::Overloaded, "this agent has {} requests to the servers under way; try again later", kServerCallsMax));
     });
     return;
@@ -106,7 +107,12 @@ void ServerClient::apply(model::Command command, std::string token, MonoTime dea
   model::ApplyRequest request;
   request.command = std::move(command);
   request.token = std::move(token);
-  start_typed<model::CommandResult>({model::kApplyPath}, encode(request), deadline, std::move(done));
+  start_typed<model::CommandResult>({model::kApplyPath}, encode(request), deadline,
+                                    [done = std::move(done)](Result<model::CommandResult> result) mutable {
+                                      const Status said = result.ok() ? model::status_of(*result) : Status();
+                                      if (said.ok()) done(std::move(result));
+                                      else done(said.error());
+                                    });
 }
 
 void ServerClient::barrier(model::ReadMode mode, MonoTime deadline, Done<std::uint64_t> done) {

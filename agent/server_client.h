@@ -41,8 +41,8 @@ class ServerClient {
   ServerClient(const ServerClient&) = delete;
   ServerClient& operator=(const ServerClient&) = delete;
 
-  // A result with a code is an Ok here: the command was applied and said no. token: of whoever asked this agent; empty
-  // for what the agent itself wants.
+  // Errors also: what the command was refused with when it was applied. token: of whoever asked this agent; empty for what
+  // the agent itself wants.
   void apply(model::Command command, MonoTime deadline, Done<model::CommandResult> done) {
     apply(std::move(command), {}, deadline, std::move(done));
   }
@@ -76,6 +76,7 @@ class ServerClient {
   net::Loop& loop_;
   net::RpcChannel& channel_;
   Rng rng_;
+  std::shared_ptr<char> alive_ = std::make_shared<char>();
   std::list<std::unique_ptr<Operation>> operations_;
   std::vector<std::unique_ptr<BarrierBatch>> barriers_;  // one per ReadMode
 };

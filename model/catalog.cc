@@ -182,6 +182,17 @@ std::vector<const Intention*> Catalog::intentions() const {
   return out;
 }
 
+const Intention* Catalog::intention_between(std::string_view source, std::string_view destination) const {
+  for (const Intention* each : intentions()) {
+    if (same_name(each->source, source) && same_name(each->destination, destination)) return each;
+  }
+  return nullptr;
+}
+
+IntentionAction Catalog::default_action() const {
+  return cluster() == nullptr ? IntentionAction::Deny : cluster()->default_action;
+}
+
 std::vector<const CaRoot*> Catalog::roots() const {
   std::vector<const CaRoot*> out;
   roots_.each({}, [&](const Bytes&, const CaRoot& row) { out.push_back(&row); });

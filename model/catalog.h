@@ -87,10 +87,8 @@ class Catalog {
   // *this is as before. A row of a table that is not the catalog's changes nothing.
   [[nodiscard]] Status change(const RowChange& row, std::uint64_t index);
 
-  [[nodiscard]] std::uint64_t index() const {
-    return index_;
-  }                                                           // the last change or snapshot that it reflects
-  [[nodiscard]] std::uint64_t hash() const;  // sum of row_hash over its rows
+  [[nodiscard]] std::uint64_t index() const { return index_; }  // the last change or snapshot that it reflects
+  [[nodiscard]] std::uint64_t hash() const;                     // sum of row_hash over its rows
   // Of every table that this release knows, in order of id, those without rows too.
   [[nodiscard]] std::vector<TableHash> table_hashes() const;
   // Whether each table that this release knows has the rows that `theirs` tells; a table that is not in it has none
@@ -126,8 +124,7 @@ class Catalog {
   [[nodiscard]] std::vector<const Check*> checks_of_service(std::string_view service) const;
 
   // --- mesh names, intentions, roots
-  // Null also for a name that
-  // no instance has any more (its address is in quarantine).
+  // Null also for a name that no instance has any more (its address is in quarantine).
   [[nodiscard]] const Name* mesh_name(std::string_view service) const;
   // By mesh address, IPv4 in host byte order (mesh_address_value).
   [[nodiscard]] const Name* mesh_name_at(std::uint32_t address) const;
@@ -136,13 +133,16 @@ class Catalog {
   [[nodiscard]] const RowTable<Name>& name_rows() const { return names_; }
   [[nodiscard]] bool address_taken(std::uint32_t address) const { return by_address_.contains(address); }
   // The lowest address in [first, last] that no row has. Linear in the number of names.
-  [[nodiscard]] std::optional<std::uint32_t> lowest_free_address(std::uint32_t first,
-                                                                 std::uint32_t last) const;
+  [[nodiscard]] std::optional<std::uint32_t> lowest_free_address(std::uint32_t first, std::uint32_t last) const;
 
   [[nodiscard]] const Intention* intention(std::string_view id) const;
+  // The one for this very pair, in any case; linear. Null: there is none.
+  [[nodiscard]] const Intention* intention_between(std::string_view source, std::string_view destination) const;
   [[nodiscard]] std::vector<const Intention*> intentions() const;  // in order of id
   [[nodiscard]] std::vector<const CaRoot*> roots() const;
   [[nodiscard]] const Cluster* cluster() const { return cluster_.find({}); }  // null before cluster init
+  // What no intention decides; Deny before cluster init.
+  [[nodiscard]] IntentionAction default_action() const;
 
   // --- servers
   [[nodiscard]] std::vector<const Server*> servers() const;  // in order of id
@@ -156,8 +156,7 @@ class Catalog {
   [[nodiscard]] std::uint64_t node_checks_index(std::string_view name_or_id) const;  // its row and checks
   [[nodiscard]] std::uint64_t services_index() const { return floor(services_index_); }  // names and tags
   [[nodiscard]] std::uint64_t service_index(std::string_view name) const;  // instances and their nodes
-  [[nodiscard]] std::uint64_t service_health_index(
-      std::string_view name) const;  // the same and all checks joined
+  [[nodiscard]] std::uint64_t service_health_index(std::string_view name) const;  // the same and all checks joined
   [[nodiscard]] std::uint64_t checks_index() const { return floor(checks_index_); }
   [[nodiscard]] std::uint64_t mesh_names_index() const { return floor(names_index_); }
   [[nodiscard]] std::uint64_t intentions_index() const { return floor(intentions_index_); }
@@ -166,8 +165,7 @@ class Catalog {
   [[nodiscard]] std::uint64_t servers_index() const { return floor(servers_index_); }
 
   // --- rows, for snapshots
-  // Where a walk
-  // over all rows stands. Start with a default one.
+  // Where a walk over all rows stands. Start with a default one.
   struct RowCursor {
     TableId table = kTableNodes;
     Bytes after;  // the last key handed out of that table

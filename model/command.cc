@@ -43,6 +43,12 @@ Command of_kind(CommandKind kind) {
 
 }  // namespace
 
+Status status_of(const CommandResult& result) {
+  if (result.code == 0) return {};
+  const bool known = result.code <= static_cast<std::uint32_t>(Code::Internal);
+  return Error(known ? static_cast<Code>(result.code) : Code::Internal, result.message);
+}
+
 Bytes encode_command(const Command& command) {
   Bytes out(1, static_cast<char>(kCommandVersion));
   encode_to(out, command);

@@ -198,6 +198,9 @@ struct CommandResult {
   MESH_MESSAGE(CommandResult, MESH_COMMAND_RESULT_FIELDS)
 };
 
+// What a command came to: ok, or the error that it was refused with. A code of a later release counts as Internal.
+[[nodiscard]] Status status_of(const CommandResult& result);
+
 [[nodiscard]] Bytes encode_command(const Command& command);
 // Errors: Unsupported (version byte, level or kind that this release does not know), Corrupt (does not decode, or the
 // bodies do not agree with the kind). Either stops a server that meets it in its log.

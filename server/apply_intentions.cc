@@ -1,28 +1,12 @@
 // Intentions.
-#include "model/names.h"
 #include "server/apply.h"
 
 namespace mesh::server {
 
-namespace {
-
-const model::Intention* find_pair(const model::Catalog& catalog, std::string_view source,
-                                  std::string_view destination) {
-  for (const model::Intention* intention : catalog.intentions()) {
-    if (model::same_name(intention->source, source) &&
-        model::same_name(intention->destination, destination)) {
-      return intention;
-    }
-  }
-  return nullptr;
-}
-
-}  // namespace
-
 Result<Applied> apply(Transaction& tx, const model::IntentionUpsertCommand& body) {
   const model::Catalog before = tx.catalog();
   model::Intention next = body.intention;
-  const model::Intention* paired = find_pair(before, next.source, next.destination);
+  const model::Intention* paired = before.intention_between(next.source, next.destination);
   const model::Intention* existing = next.id.empty() ? paired : before.intention(next.id);
   if (!next.id.empty() && existing == nullptr) return error(Code::NotFound, "no intention {}", next.id);
   if (paired != nullptr && paired != existing) {
@@ -44,7 +28,7 @@ Result<Applied> apply(Transaction& tx, const model::IntentionUpsertCommand& body
 Result<Applied> apply(Transaction& tx, const model::IntentionDeleteCommand& body) {
   const model::Catalog before = tx.catalog();
   const model::Intention* found =
-      body.id.empty() ? find_pair(before, body.source, body.destination) : before.intention(body.id);
+      body.id.empty() ? before.intention_between(body.source, body.destination) : before.intention(body.id);
   if (found == nullptr) return error(Code::NotFound, "no such intention");
   tx.erase(model::kTableIntentions, found->id);
   return Applied{true, found->id};

@@ -10,7 +10,7 @@ namespace {
 using Kind = net::RpcPeer::Kind;
 
 bool default_allow(const model::Catalog& catalog) {
-  return catalog.cluster() != nullptr && catalog.cluster()->default_action == model::IntentionAction::Allow;
+  return catalog.default_action() == model::IntentionAction::Allow;
 }
 
 // What every caller has to be before anything else is asked.

@@ -112,7 +112,6 @@ Status RpcService::allow_write(const net::RpcRequest& request, const model::Appl
 }
 
 // --- writes
-// ---------------------------------------------------------------------------------------------------------
 
 void RpcService::apply(net::RpcRequest request, net::RpcReply reply) {
   Result<model::ApplyRequest> message = read_request<model::ApplyRequest>(request);
@@ -136,7 +135,6 @@ void RpcService::propose(model::Command command, RaftHost::OnResult on_result) {
 }
 
 // --- reads
-// ----------------------------------------------------------------------------------------------------------
 
 void RpcService::barrier(net::RpcRequest request, net::RpcReply reply) {
   Result<model::BarrierRequest> message = read_request<model::BarrierRequest>(request);
@@ -210,7 +208,6 @@ void RpcService::forward(net::RpcRequest request, net::RpcReply reply) {
 }
 
 // --- state
-// ----------------------------------------------------------------------------------------------------------
 
 void RpcService::on_changes(const model::ChangeSet& changes, const State& state) {
   watches_.on_changes(changes, state.catalog());

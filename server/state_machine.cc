@@ -107,8 +107,7 @@ raft::ApplyResult StateMachine::apply(raft::Index index, ByteView payload) {
 Status status_of(const Result<Bytes>& result) {
   if (!result.ok()) return result.error();
   MESH_TRY(applied, decode<model::CommandResult>(*result));
-  if (applied.code == 0) return {};
-  return Error(static_cast<Code>(applied.code), applied.message);
+  return model::status_of(applied);
 }
 
 void StateMachine::begin_load() { state_ = State(); }

@@ -102,8 +102,7 @@ void HttpApi::route(net::HttpRequest request, const net::HttpPeer& peer, Target 
 
 // What changes something runs only for those who may.
 void HttpApi::act(ActHandler handler, std::unique_ptr<Call> call) {
-  const model::Cluster* cluster = call->view().catalog.cluster();
-  const bool allow = cluster != nullptr && cluster->default_action == model::IntentionAction::Allow;
+  const bool allow = call->view().catalog.default_action() == model::IntentionAction::Allow;
   switch (write_access(call->caller(), allow)) {
     case WriteAccess::Granted: return handler(std::move(call));
     case WriteAccess::Denied: refusals_.with({"403"}).add(); return call->fail(write_denied());

@@ -78,6 +78,19 @@ void Call::reply_json(std::string json) {
   reply(json_response(std::move(json)));
 }
 
+void answer_applied(Call& call, const model::CommandResult& result) { call.reply_bool(result.applied); }
+
+void apply(std::unique_ptr<Call> call, model::Command command, void (*answer)(Call&, const model::CommandResult&)) {
+  ServerClient& servers = call->parts().servers;
+  const MonoTime deadline = call->deadline(kWriteTime);
+  std::string token = call->caller().token;
+  servers.apply(std::move(command), std::move(token), deadline,
+                [call = std::move(call), answer](const Result<model::CommandResult>& result) {
+                  if (!result.ok()) return call->fail(result.error());
+                  answer(*call, *result);
+                });
+}
+
 AgentControl::Done answer_with_ok(std::unique_ptr<Call> call) {
   return [call = std::move(call)](const Status& status) { status.ok() ? call->ok() : call->fail(status.error()); };
 }

@@ -84,6 +84,12 @@ class Call {
   std::unique_ptr<net::HttpExchange> exchange_;
 };
 
+// "true", or "false" for a compare-and-set that lost.
+void answer_applied(Call& call, const model::CommandResult& result);
+// Sends a command to the servers under the caller's token. Ends the call, with an error or by `answer`.
+void apply(std::unique_ptr<Call> call, model::Command command,
+           void (*answer)(Call&, const model::CommandResult&) = answer_applied);
+
 // A completion without a value that answers the call: 200 with an empty body, or the error.
 [[nodiscard]] AgentControl::Done answer_with_ok(std::unique_ptr<Call> call);
 

@@ -65,17 +65,6 @@ Result<model::DeregisterCommand> command_of(const CatalogDeregistration& body, s
   return command;
 }
 
-void apply(std::unique_ptr<Call> call, model::Command command) {
-  ServerClient& servers = call->parts().servers;
-  const MonoTime deadline = call->deadline(kWriteTime);
-  std::string token = call->caller().token;
-  servers.apply(std::move(command), std::move(token), deadline, [call = std::move(call)](const Result<model::CommandResult>& result) {
-    if (!result.ok()) return call->fail(result.error());
-    if (result->code != 0) return call->fail(Error{static_cast<Code>(result->code), result->message});
-    call->reply_bool(true);
-  });
-}
-
 template <class Body>
 void write_from(std::unique_ptr<Call> call) {
   auto body = call->body_as<Body>();

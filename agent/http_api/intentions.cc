@@ -29,14 +29,6 @@ Result<Pair> pair_of(const Target& target) {
   return pair;
 }
 
-const model::Intention* find(const model::Catalog& catalog, const Pair& pair) {
-  for (const model::Intention* intention : catalog.intentions()) {
-    if (model::same_name(intention->source, pair.source) && model::same_name(intention->destination, pair.destination))
-      return intention;
-  }
-  return nullptr;
-}
-
 // With what Consul's clients expect beside: there is one namespace, and every source is one of ours.
 void write_intention(JsonWriter& out, const model::Intention& intention) {
   std::string members = to_json(intention);
@@ -50,20 +42,6 @@ Status write_found(Reading& reading, const model::Intention* intention) {
   write_intention(reading.json(), *intention);
   return {};
 }
-
-void apply(std::unique_ptr<Call> call, model::Command command, void (*answer)(Call&, const model::CommandResult&)) {
-  ServerClient& servers = call->parts().servers;
-  const MonoTime deadline = call->deadline(kWriteTime);
-  std::string token = call->caller().token;
-  servers.apply(std::move(command), std::move(token), deadline,
-                [call = std::move(call), answer](const Result<model::CommandResult>& result) {
-                  if (!result.ok()) return call->fail(result.error());
-                  if (result->code != 0) return call->fail(Error{static_cast<Code>(result->code), result->message});
-                  answer(*call, *result);
-                });
-}
-
-void answer_true(Call& call, const model::CommandResult&) { call.reply_bool(true); }
 
 void answer_id(Call& call, const model::CommandResult& result) {
   std::string body;
@@ -109,7 +87,7 @@ Status handlers::intentions_list(Reading& reading) {
 Status handlers::intention_exact(Reading& reading) {
   MESH_TRY(pair, pair_of(reading.target()));
   if (!reading.newer(reading.catalog().intentions_index())) return {};
-  return write_found(reading, find(reading.catalog(), pair));
+  return write_found(reading, reading.catalog().intention_between(pair.source, pair.destination));
 }
 
 Status handlers::intention_by_id(Reading& reading) {
@@ -120,9 +98,7 @@ Status handlers::intention_by_id(Reading& reading) {
 Status handlers::intention_check(Reading& reading) {
   MESH_TRY(pair, pair_of(reading.target()));
   if (!reading.newer(reading.catalog().intentions_index())) return {};
-  const model::Cluster* cluster = reading.catalog().cluster();
-  const model::IntentionRules rules(reading.catalog().intentions(),
-                                    cluster == nullptr ? model::IntentionAction::Deny : cluster->default_action);
+  const model::IntentionRules rules(reading.catalog().intentions(), reading.catalog().default_action());
   const model::Decision decision = rules.decide(pair.source, pair.destination);
   JsonWriter& out = reading.json();
   out.begin_object();
@@ -141,7 +117,7 @@ void handlers::intention_create(std::unique_ptr<Call> call) { put(std::move(call
 void handlers::intention_exact_put(std::unique_ptr<Call> call) {
   const auto pair = pair_of(call->target());
   if (!pair.ok()) return call->fail(pair.error());
-  put(std::move(call), &*pair, answer_true);
+  put(std::move(call), &*pair, answer_applied);
 }
 
 void handlers::intention_exact_delete(std::unique_ptr<Call> call) {
@@ -150,13 +126,13 @@ void handlers::intention_exact_delete(std::unique_ptr<Call> call) {
   model::IntentionDeleteCommand command;
   command.source = pair->source;
   command.destination = pair->destination;
-  apply(std::move(call), model::make_command(std::move(command)), answer_true);
+  apply(std::move(call), model::make_command(std::move(command)));
 }
 
 void handlers::intention_delete(std::unique_ptr<Call> call) {
   model::IntentionDeleteCommand command;
   command.id = call->argument(0);
-  apply(std::move(call), model::make_command(std::move(command)), answer_true);
+  apply(std::move(call), model::make_command(std::move(command)));
 }
 
 }  // namespace mesh::agent

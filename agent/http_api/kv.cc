@@ -68,18 +68,6 @@ void answer_read(Call& call, model::KvReadResponse answer) {
   call.reply(std::move(response));
 }
 
-void apply(std::unique_ptr<Call> call, model::KvCommand command) {
-  ServerClient& servers = call->parts().servers;
-  const MonoTime deadline = call->deadline(kWriteTime);
-  std::string token = call->caller().token;
-  servers.apply(model::make_command(std::move(command)), std::move(token), deadline,
-                [call = std::move(call)](const Result<model::CommandResult>& result) {
-                  if (!result.ok()) return call->fail(result.error());
-                  if (result->code != 0) return call->fail(Error{static_cast<Code>(result->code), result->message});
-                  call->reply_bool(result->applied);
-                });
-}
-
 Result<model::KvCommand> put_command(Call& call) {
   MESH_TRY_STATUS(call.check_datacenter());
   MESH_TRY_STATUS(check_key(call.argument(0)));
@@ -134,13 +122,13 @@ void handlers::kv_put(std::unique_ptr<Call> call) {
   }
   auto command = put_command(*call);
   if (!command.ok()) return call->fail(command.error());
-  apply(std::move(call), std::move(command).value());
+  apply(std::move(call), model::make_command(std::move(command).value()));
 }
 
 void handlers::kv_delete(std::unique_ptr<Call> call) {
   auto command = delete_command(*call);
   if (!command.ok()) return call->fail(command.error());
-  apply(std::move(call), std::move(command).value());
+  apply(std::move(call), model::make_command(std::move(command).value()));
 }
 
 }  // namespace mesh::agent
