@@ -14,7 +14,8 @@ NodeProcess::NodeProcess(ConfigReader read_config)
     : read_config_(std::move(read_config)),
       rng_(random_rng()),
       agent_(process_.loop(), process_.metrics(), [this] { process_.notifier().status("serving"); }) {
-  register_tls_metrics(process_.metrics(), pool_);
+  register_tls_metrics(process_.metrics(), mesh_pool_, "mesh");
+  register_tls_metrics(process_.metrics(), rpc_pool_, "rpc");
 }
 
 Status NodeProcess::prepare() {
@@ -50,7 +51,7 @@ Status NodeProcess::open(AgentPart::Connect connect, Hooks hooks) {
   process_.set_on_hangup([this] { reload(); });
   process_.set_on_terminate([this] { drain(); });
   AgentPart::Options options{config_, agent_options(), {}};
-  options.membership.emplace(AgentPart::Membership{&pool_, agent::NodeFiles(config_.data_dir), *identity_,
+  options.membership.emplace(AgentPart::Membership{&mesh_pool_, agent::NodeFiles(config_.data_dir), *identity_,
                                                    std::move(hooks.on_identities), std::move(hooks.on_servers)});
   return agent_.open(std::move(options), std::move(connect), rng_.fork());
 }

@@ -39,7 +39,8 @@ class NodeProcess {
   [[nodiscard]] const model::Config& config() const { return config_; }
   [[nodiscard]] const agent::NodeRecord& record() const { return identity_->record; }
   [[nodiscard]] const agent::NodeIdentity& identity() const { return *identity_; }
-  [[nodiscard]] net::HandshakePool& pool() { return pool_; }
+  // For connections between agents and servers: a flood of the mesh port takes nothing of it.
+  [[nodiscard]] net::HandshakePool& pool() { return rpc_pool_; }
   [[nodiscard]] Rng fork_rng() { return rng_.fork(); }
 
  private:
@@ -51,7 +52,8 @@ class NodeProcess {
   model::Config config_;
   Rng rng_;
   Process process_;
-  net::HandshakePool pool_;
+  net::HandshakePool mesh_pool_;
+  net::HandshakePool rpc_pool_{{.thread_name = "rpc-tls"}};
   std::optional<FileLock> lock_;
   std::optional<agent::NodeIdentity> identity_;
   AgentPart agent_;

@@ -46,12 +46,13 @@ void register_process_metrics(MetricRegistry& metrics) {
   metrics.counter_function({"process_cpu_seconds_total", "User and system CPU time"}, cpu_seconds);
 }
 
-void register_tls_metrics(MetricRegistry& metrics, const net::HandshakePool& pool) {
-  metrics.gauge_function({"meshd_tls_handshakes_open", "TLS handshakes that have begun and not ended"},
+void register_tls_metrics(MetricRegistry& metrics, const net::HandshakePool& pool, std::string_view purpose) {
+  const auto name = [purpose](std::string_view what) { return fmt::format("meshd_{}_tls_{}", purpose, what); };
+  metrics.gauge_function({name("handshakes_open"), "TLS handshakes that have begun and not ended"},
                          [&pool] { return static_cast<double>(pool.sessions()); });
-  metrics.gauge_function({"meshd_tls_handshake_steps_queued", "Steps of TLS handshakes that wait for a thread"},
+  metrics.gauge_function({name("steps_queued"), "Steps of TLS handshakes that wait for a thread"},
                          [&pool] { return static_cast<double>(pool.queued()); });
-  metrics.counter_function({"meshd_tls_handshakes_refused_total", "TLS handshakes refused because too many were under way"},
+  metrics.counter_function({name("handshakes_refused_total"), "TLS handshakes refused because too many were under way"},
                            [&pool] { return static_cast<double>(pool.refused_total()); });
 }
 
