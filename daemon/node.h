@@ -1,4 +1,4 @@
-// `meshd agent` and `meshd server`: a host that has joined a mesh, until SIGTERM or SIGINT.
+// `meshd agent` and `meshd server`: a host that has joined a mesh, until SIGTERM or SIGINT. Main thread; blocks until then.
 #pragma once
 
 #include <functional>

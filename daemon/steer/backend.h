@@ -1,4 +1,4 @@
-// Which way of steering is in force, and the answers to the agent.
+// Which way of steering is in force, and the answers to the agent. One thread; blocks as the ways do (nft runs to its end).
 #pragma once
 
 #include <string>

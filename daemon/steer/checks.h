@@ -1,4 +1,4 @@
-// What a descriptor must be before the kernel is told to steer connections to it.
+// What a descriptor must be before the kernel is told to steer connections to it. Any thread; does not block.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// The fallback: a redirect by nftables. The rules are a pure function; carrying them out runs nft(8).
+// The fallback: a redirect by nftables. The rules are a pure function; carrying them out waits for nft(8). Any thread.
 #pragma once
 
 #include <cstdint>

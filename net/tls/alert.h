@@ -1,4 +1,4 @@
-// TLS alerts (RFC 5246, 7.2): numbers, names, and what an alert of the peer means to us.
+// TLS alerts (RFC 5246, 7.2): numbers, names, and what an alert of the peer means to us. Any thread.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// mbedTLS's X.509 objects with owners, and how its verdicts read. For net/tls only.
+// mbedTLS's X.509 objects with owners, and how its verdicts read. For net/tls only; any thread, one at a time.
 #pragma once
 
 #include <mbedtls/x509_crt.h>
