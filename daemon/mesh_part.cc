@@ -53,7 +53,8 @@ void MeshPart::steer(Options& options) {
   client.socket_path = options.config.run_dir + "/steer.sock";
   client.on_dns_answers = std::move(options.on_dns_answers);
   steer_ = std::make_unique<SteerClient>(loop_, std::move(client));
-  steer_->hand_over({.listeners = proxy_->outbound_descriptors(), .dns_udp = options.dns.udp, .dns_tcp = options.dns.tcp});
+  dns_ = options.dns;
+  steer_->hand_over({.listeners = proxy_->outbound_descriptors(), .dns_udp = dns_.udp, .dns_tcp = dns_.tcp});
 }
 
 void MeshPart::update(const agent::AgentViewPtr& view) {
@@ -77,6 +78,8 @@ void MeshPart::publish() {
 }
 
 void MeshPart::drain(MonoTime deadline, UniqueFunction<void()> on_drained) {
+  // The workers' listeners are about to close: a helper that comes now must not be given what their numbers mean then.
+  steer_->hand_over({.listeners = {}, .dns_udp = dns_.udp, .dns_tcp = dns_.tcp});
   proxy_->drain(deadline, loop_.ref(), std::move(on_drained));
 }
 

@@ -74,6 +74,7 @@ class MeshPart {
   proxy::ProxySnapshotPtr published_;
   std::unique_ptr<agent::CertificateKeeper> keeper_;
   std::unique_ptr<SteerClient> steer_;
+  dns::Server::SteeredSockets dns_;
 };
 
 }  // namespace mesh::daemon
