@@ -79,17 +79,18 @@ packages() {
   }
 }
 
-install_packages() {
-  local policy=/usr/sbin/policy-rc.d status=0 ours=
+# A subshell of its own, so that the file goes whatever ends it.
+install_packages() (
+  policy=/usr/sbin/policy-rc.d
   # Debian's services start when installed, unless this file says no (101: action not allowed).
   if [ ! -e $policy ]; then
-    printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy && ours=yes
+    trap 'rm -f $policy' EXIT
+    trap 'exit 1' INT TERM HUP
+    printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy
   fi
   apt-get update
-  DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 "$@" || status=$?
-  [ -z "$ours" ] || rm -f $policy
-  return $status
-}
+  DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 "$@"
+)
 
 # configure FOLDER C-COMPILER C++-COMPILER OPTION...: a meson build folder, made once, with ccache and mold where present.
 configure() {
@@ -106,11 +107,12 @@ configure() {
   }
 }
 
-# release FOLDER OPTION...: the same for optimised programs. At -O3 GCC 12 takes parts of variants for uninitialised.
+# release FOLDER OPTION...: the same for optimised programs, without the unit tests, which need packages of their own. At -O3
+# GCC 12 takes parts of variants for uninitialised.
 release() {
   local folder=$1
   shift
-  configure "$folder" gcc g++ -Dbuildtype=release -Doptimization=2 -Db_sanitize=none -Ddcheck=false -Dwerror=false \
+  configure "$folder" gcc g++ -Dbuildtype=release -Doptimization=2 -Db_sanitize=none -Ddcheck=false -Dwerror=false -Dunit_tests=false \
     -Dcpp_args=-Wno-maybe-uninitialized,-Wno-restrict,-Wno-stringop-overflow "$@"
 }
 
