@@ -60,6 +60,7 @@ class Dev {
     options.data_dir = data_->file("server");
     options.rpc_address = fmt::format("{}:{}", kAddress, config_.ports.rpc);
     options.seed = rng_.next();
+    options.metrics = &process_.metrics();
     MESH_TRY_STATUS(server::create_cluster({.data_dir = options.data_dir,
                                             .cluster_id = Uuid::make(rng_).to_string(),
                                             .datacenter = config_.datacenter,

@@ -13,6 +13,9 @@ Status open_server(NodeProcess& node, ServerPart& server) {
   options.data_dir = node.config().data_dir;
   options.rpc_address = rpc_address(node.config());
   options.seed = node.fork_rng().next();
+  options.pool = &node.pool();
+  options.trust_domain = agent::trust_domain_of(node.record());
+  options.metrics = &node.process().metrics();
   MESH_TRY_STATUS(server.open(options, [&node](const Error& reason) { node.process().fail(reason); }));
   return server.listen(node.config(), node.record(), node.pool());
 }

@@ -54,6 +54,7 @@ void ServerPart::set_identities(const proxy::Identities& identities) {
   loop().post([this, node = identities.node, trust = identities.trust] {
     identity_ = node;
     trust_ = trust;
+    server_->set_identity(node, trust);
   });
 }
 

@@ -33,10 +33,11 @@ class ServerPart {
   Status open(const server::ServerOptions& options, UniqueFunction<void(const Error&)> on_fatal);
   // Opens the RPC port for other hosts. REQUIRES open(), before start(). Errors: RpcTlsListener::listen's.
   Status listen(const model::Config& config, const agent::NodeRecord& record, net::HandshakePool& pool);
-  // Under which certificate the RPC port serves from now on. Any thread.
+  // Under which certificate the RPC port serves, and other servers are dialled, from now on. Any thread, between open() and
+  // stop().
   void set_identities(const proxy::Identities& identities);
   void start() { thread_.start(); }
-  // Cancels what waits, makes the tables durable, ends the thread; gives up waiting after some seconds.
+  // Hands leadership over, cancels what waits, makes the tables durable, ends the thread; gives up waiting after some seconds.
   void stop();
 
   [[nodiscard]] net::Loop& loop() { return thread_.loop(); }

@@ -27,8 +27,8 @@ void LogTail::append(Entry entry) {
 
 void LogTail::truncate(Index from) {
   CHECK(from > base_.index && from <= last().index && from >= memory_first());
-  while (!runs_.empty() && runs_.back().first >= from) runs_.pop_back();
   const std::size_t dropped = last().index - from + 1;
+  while (!runs_.empty() && runs_.back().first >= from) runs_.pop_back();
   offsets_.resize(offsets_.size() - dropped);
   entries_.resize(entries_.size() - dropped);
 }

@@ -38,21 +38,23 @@ IdentityService::IdentityService(Parts parts) : parts_(std::move(parts)), refusa
 
 IdentityService::~IdentityService() = default;
 
-void IdentityService::serve(net::RpcServer& server) {
-  const auto unary = [&](std::string_view path, void (IdentityService::*handler)(net::RpcRequest, net::RpcReply)) {
-    server.handle({path}, [this, handler](net::RpcRequest request, net::RpcReply reply) {
-      (this->*handler)(std::move(request), std::move(reply));
-    });
+void IdentityService::serve(net::RpcServer& server, LeaderCalls& calls) {
+  const auto unary = [&](std::string_view path, void (IdentityService::*handler)(net::RpcRequest, net::RpcReply),
+                         bool may_repeat = true) {
+    calls.handle(
+        server, path,
+        [this, handler](net::RpcRequest request, net::RpcReply reply) { (this->*handler)(std::move(request), std::move(reply)); },
+        [may_repeat](const Bytes&) { return may_repeat; });
   };
   unary(model::kJoinPath, &IdentityService::join);
   unary(model::kSignPath, &IdentityService::sign);
   unary(model::kTokenCheckPath, &IdentityService::token_check);
-  unary(model::kJoinTokenCreatePath, &IdentityService::join_token_create);
+  unary(model::kJoinTokenCreatePath, &IdentityService::join_token_create, false);  // another token each time
   unary(model::kJoinTokenListPath, &IdentityService::join_token_list);
 }
 
 Status IdentityService::check_serving() const {
-  if (parts_.is_leader() && state().catalog().cluster() != nullptr) return {};
+  if (parts_.serves() && state().catalog().cluster() != nullptr) return {};
   return error(Code::Unavailable, "this server is not the leader");
 }
 

@@ -1,5 +1,5 @@
 // IdentityService: Join, Sign, TokenCheck, JoinTokenCreate, JoinTokenList (model/protocol.h): who is let in and gets which
-// certificate. Only a leader answers them.
+// certificate. Only a leader answers them; other servers pass them on (LeaderCalls).
 //
 //   request -> may this caller? -> read the CSR (worker) -> may this key? -> propose Admit or LeafIssued -> committed and
 //   not refused -> sign (worker) -> answer
@@ -25,6 +25,7 @@
 #include "net/rpc.h"
 #include "server/ca.h"
 #include "server/late_refusals.h"
+#include "server/leader_calls.h"
 #include "server/raft_host.h"
 #include "server/state.h"
 
@@ -40,7 +41,7 @@ class IdentityService {
     net::Loop& loop;
     Ca& ca;
     std::function<const State&()> state;
-    std::function<bool()> is_leader;
+    std::function<bool()> serves;  // RaftHost::serves
     std::function<void(model::Command, RaftHost::OnResult)> propose;
     std::function<std::vector<std::string>()> servers;  // ADDRESS:PORT of their RPC
     Duration refusal_delay = LateRefusals::kRefusalDelay;
@@ -50,7 +51,7 @@ class IdentityService {
   IdentityService(const IdentityService&) = delete;
   IdentityService& operator=(const IdentityService&) = delete;
 
-  void serve(net::RpcServer& server);
+  void serve(net::RpcServer& server, LeaderCalls& calls);
 
   [[nodiscard]] std::size_t issuing() const { return issuing_.size(); }
   [[nodiscard]] std::uint64_t refused_total() const { return refusals_.refused_total(); }

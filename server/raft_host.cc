@@ -1,5 +1,6 @@
 #include "server/raft_host.h"
 
+#include <iterator>
 #include <utility>
 
 #include "base/log.h"
@@ -105,6 +106,7 @@ void RaftHost::carry_out(raft::Actions actions) {
   for (raft::ReadOutcome& outcome : actions.reads) answer_reads(std::move(outcome));
   for (const raft::LoadEntries& load : actions.loads) load_entries(load);
   for (raft::SnapshotAction& action : actions.snapshots) snapshots_->carry_out(std::move(action), written_);
+  if (!proposals_logged_.empty() && !is_leader()) fail_overwritten();
 }
 
 void RaftHost::receive(raft::Message message) {
@@ -119,6 +121,7 @@ void RaftHost::wake_end_of_turn() {
 void RaftHost::end_of_turn() {
   send_proposals();
   send_reads();
+  send_requests();
   if (!stopped_) return advance_stop();
   failed_ = true;  // nothing is stepped any more
   step_timer_.stop();
@@ -151,6 +154,11 @@ void RaftHost::send_proposals() {
 }
 
 void RaftHost::on_outcome(raft::Outcome outcome) {
+  if (const auto request = requests_sent_.find(outcome.id.value()); request != requests_sent_.end()) {
+    OnPosition on_result = std::move(request->second);
+    requests_sent_.erase(request);
+    return on_result(std::move(outcome.result));
+  }
   const auto found = proposals_sent_.find(outcome.id.value());
   if (found == proposals_sent_.end()) return;
   OnResult on_result = std::move(found->second);
@@ -191,6 +199,51 @@ void RaftHost::apply_one(const raft::Entry& entry) {
   proposals_logged_.erase(waiting);
   if (ours) return on_result(std::move(result));
   on_result(error(Code::Unavailable, "leadership was lost before the write was committed"));
+}
+
+// What this server proposed as a leader and another leader's log has cut off: a later leader may still bring it, so that
+// nobody knows what becomes of it, and no entry of that index may come for long.
+void RaftHost::fail_overwritten() {
+  const auto gone = [this](const auto& item) { return core_->term_at(raft::Index(item.first)) != item.second.term; };
+  std::vector<OnResult> lost;
+  while (!proposals_logged_.empty() && gone(*proposals_logged_.rbegin())) {
+    lost.push_back(std::move(proposals_logged_.rbegin()->second.on_result));
+    proposals_logged_.erase(std::prev(proposals_logged_.end()));
+  }
+  for (OnResult& on_result : lost) on_result(error(Code::Unavailable, "leadership was lost before the write was committed"));
+}
+
+// --- leadership
+
+void RaftHost::change_members(raft::MembershipChange change, OnPosition on_result) {
+  requests_queued_.push_back({change, std::move(on_result)});
+  wake_end_of_turn();
+}
+
+void RaftHost::hand_over(UniqueFunction<void()> on_done) {
+  requests_queued_.push_back({std::nullopt, [on_done = std::move(on_done)](const Result<raft::LogPosition>& result) mutable {
+                                if (!result.ok()) LOG_WARN("leadership was not handed over", {"why", result.error()});
+                                on_done();
+                              }});
+  wake_end_of_turn();
+}
+
+void RaftHost::send_requests() {
+  for (QueuedRequest& request : std::exchange(requests_queued_, {})) {
+    const bool possible = is_leader() && core_->configuration().voters.size() > 1;
+    const raft::RequestId id(request_next_++);
+    if (stopping_ || failed_) {
+      request.on_result(error(Code::Cancelled, "the server is stopping"));
+    } else if (request.change) {
+      requests_sent_.emplace(id.value(), std::move(request.on_result));
+      step(raft::ChangeMembership{id, *request.change});
+    } else if (!possible) {
+      request.on_result(core_->last());  // nobody to hand over to, or nothing
+    } else {
+      requests_sent_.emplace(id.value(), std::move(request.on_result));
+      step(raft::Transfer{id, raft::kNoServer});
+    }
+  }
 }
 
 // --- reads
@@ -278,9 +331,11 @@ void RaftHost::cancel_waiting(const Error& error) {
   auto sent = std::exchange(proposals_sent_, {});
   auto logged = std::exchange(proposals_logged_, {});
   auto reads = std::exchange(reads_sent_, {});
+  auto requests = std::exchange(requests_sent_, {});
   for (auto& [id, on_result] : sent) on_result(error);
   for (auto& [index, waiting] : logged) waiting.on_result(error);
   for (QueuedRead& read : reads) read.on_index(error);
+  for (auto& [id, on_result] : requests) on_result(error);
 }
 
 }  // namespace mesh::server

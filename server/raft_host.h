@@ -67,6 +67,7 @@ struct RaftStores {
 class RaftHost {
  public:
   using OnResult = UniqueFunction<void(Result<Bytes>)>;
+  using OnPosition = UniqueFunction<void(Result<raft::LogPosition>)>;
   using OnIndex = UniqueFunction<void(Result<raft::Index>)>;
   static constexpr Duration kFullRetry = seconds(1);
   static constexpr std::size_t kReadsWaitingMax = 16 * 1024;
@@ -97,12 +98,22 @@ class RaftHost {
 
   void receive(raft::Message message);
 
+  // Changes the configuration, one change at a time. The result: the entry of the change, which is in force and perhaps not
+  // committed yet. Errors: Unavailable (not the leader), Precondition (too early: says why), Invalid, Cancelled.
+  void change_members(raft::MembershipChange change, OnPosition on_result);
+
+  // If this server leads and another voter can: hands leadership over, within about an election timeout. Fires once,
+  // whatever came of it (the log says); the role tells.
+  void hand_over(UniqueFunction<void()> on_done);
+
   // Refuses new work, cancels what waits, makes the tables durable, then fires once. The host may be
   // destroyed then.
   void stop(UniqueFunction<void()> on_stopped);
 
   [[nodiscard]] const raft::Core& core() const { return *core_; }
   [[nodiscard]] bool is_leader() const { return core_->role() == raft::Role::Leader; }
+  // Leads and knows all that was committed before: its state is good enough to decide by.
+  [[nodiscard]] bool serves() const { return is_leader() && core_->term_at(core_->applied()) == core_->term(); }
   // For a follower: how long ago the leader was heard; zero at the leader.
   [[nodiscard]] Duration leader_contact() const;
 
@@ -114,6 +125,10 @@ class RaftHost {
   struct Waiting {
     raft::Term term;
     OnResult on_result;
+  };
+  struct QueuedRequest {  // a change of members, or (none) a hand-over
+    std::optional<raft::MembershipChange> change;
+    OnPosition on_result;
   };
   struct QueuedRead {
     model::ReadMode mode;
@@ -129,12 +144,14 @@ class RaftHost {
   void end_of_turn();
   void send_proposals();
   void on_outcome(raft::Outcome outcome);
+  void send_requests();
   void apply(std::vector<raft::Entry> entries);
   void apply_one(const raft::Entry& entry);
   void send_reads();
   void answer_reads(raft::ReadOutcome outcome);
   void fail(const Error& error);
   void cancel_waiting(const Error& error);
+  void fail_overwritten();
   void advance_stop();
 
   // raft_host_storage.cc
@@ -164,6 +181,9 @@ class RaftHost {
   std::vector<QueuedProposal> proposals_queued_;
   std::map<std::uint64_t, OnResult> proposals_sent_;
   std::map<std::uint64_t, Waiting> proposals_logged_;
+
+  std::vector<QueuedRequest> requests_queued_;
+  std::map<std::uint64_t, OnPosition> requests_sent_;
 
   // A read is queued for the next round, then waits for the round under way.
   std::vector<QueuedRead> reads_queued_;

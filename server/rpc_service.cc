@@ -11,15 +11,19 @@ namespace mesh::server {
 
 namespace {
 
-// The one answer of a forwarded call, which goes back the way it came.
-class ForwardedReply final : public net::RpcReplySink {
- public:
-  explicit ForwardedReply(net::RpcReply reply) : reply_(std::move(reply)) {}
-  void finish(Result<Bytes> result) override { reply_.finish(std::move(result)); }
-  void set_on_cancelled(UniqueFunction<void()> on_cancelled) override { reply_.on_cancelled(std::move(on_cancelled)); }
+// The state machine applies it once, however often it comes.
+bool has_request_id(const Bytes& request) {
+  const Result<model::ApplyRequest> message = decode<model::ApplyRequest>(request, {.size_max = net::kRpcMessageBytesMax});
+  return message.ok() && !message->command.request_id.empty();
+}
 
- private:
-  net::RpcReply reply_;
+// A watch stream that waits for permission; its client may leave meanwhile.
+struct WaitingWatch final : net::RpcServerStreamObserver {
+  explicit WaitingWatch(std::unique_ptr<net::RpcServerStream> of) : stream(std::move(of)) { stream->set_observer(this); }
+  void on_writable() override {}
+  void on_closed() override { closed = true; }
+  std::unique_ptr<net::RpcServerStream> stream;
+  bool closed = false;
 };
 
 net::RpcPeer caller_in(const model::ForwardRequest& request) {
@@ -55,11 +59,12 @@ RpcService::RpcService(Parts parts, Options options)
             response.last_contact = parts_.host.leader_contact();
           }),
       identity_({parts_.loop, parts_.ca, [this]() -> const State& { return parts_.machine.state(); },
-                 [this] { return parts_.host.is_leader(); },
+                 [this] { return parts_.host.serves(); },
                  [this](model::Command command, RaftHost::OnResult on_result) {
                    propose(std::move(command), std::move(on_result));
                  },
-                 [this] { return server_addresses(); }, options_.refusal_delay}) {
+                 [this] { return server_addresses(); }, options_.refusal_delay}),
+      calls_({parts_.loop, parts_.host, parts_.transport, options_.metrics, options_.hold_max}) {
   on_loaded(parts_.machine.state());
   parts_.machine.set_observer(this);
 }
@@ -72,13 +77,15 @@ void RpcService::serve(net::RpcServer& server) {
       (this->*handler)(std::move(request), std::move(reply));
     });
   };
-  unary(model::kApplyPath, &RpcService::apply);
+  calls_.handle(
+      server, model::kApplyPath,
+      [this](net::RpcRequest request, net::RpcReply reply) { apply(std::move(request), std::move(reply)); }, has_request_id);
   unary(model::kBarrierPath, &RpcService::barrier);
   unary(model::kKvReadPath, &RpcService::kv_read);
   unary(model::kStatusPath, &RpcService::status);
   unary(model::kForwardPath, &RpcService::forward);
-  identity_.serve(server);
-  server_ = &server;
+  identity_.serve(server, calls_);
+  parts_.transport.serve(server);
   server.handle_stream({model::kWatchPath},
                        [this](net::RpcRequest request, std::unique_ptr<net::RpcServerStream> stream) {
                          watch(std::move(request), std::move(stream));
@@ -102,6 +109,14 @@ Status RpcService::allow(const net::RpcRequest& request, std::string_view token,
   const State& state = parts_.machine.state();
   MESH_TRY(caller, caller_of(state, request.peer, token));
   return authorize(caller, state.catalog(), wish);
+}
+
+void RpcService::allow_fresh(const net::RpcRequest& request, const std::string& token, Wish wish, UniqueFunction<void(Status)> then) {
+  const Status allowed = allow(request, token, wish);
+  if (allowed.ok() || parts_.host.serves()) return then(allowed);
+  calls_.read(model::ReadMode::Default, request.deadline,
+              [this, caller = net::RpcRequest{request.peer, {}, request.deadline}, token, wish, allowed, then = std::move(then)](
+                  const Result<raft::Index>& index) mutable { then(index.ok() ? allow(caller, token, wish) : allowed); });
 }
 
 Status RpcService::allow_write(const net::RpcRequest& request, const model::ApplyRequest& message) const {
@@ -139,28 +154,33 @@ void RpcService::propose(model::Command command, RaftHost::OnResult on_result) {
 void RpcService::barrier(net::RpcRequest request, net::RpcReply reply) {
   Result<model::BarrierRequest> message = read_request<model::BarrierRequest>(request);
   if (!message.ok()) return reply.finish(std::move(message).error());
-  const Status allowed = allow(request, {}, Wish::ReadCatalog);
-  if (!allowed.ok()) return reply.finish(allowed.error());
-  parts_.host.read(message->mode, [this, reply = std::move(reply)](Result<raft::Index> index) mutable {
-    if (!index.ok()) return reply.finish(std::move(index).error());
-    model::BarrierResponse response;
-    response.index =
-        watches_.changed_at();  // at most *index: what lies between changed nothing that agents hold
-    reply.finish(encode(response));
-  });
+  allow_fresh(request, {}, Wish::ReadCatalog,
+              [this, mode = message->mode, deadline = request.deadline, reply = std::move(reply)](const Status& allowed) mutable {
+                if (!allowed.ok()) return reply.finish(allowed.error());
+                calls_.read(mode, deadline, [this, reply = std::move(reply)](Result<raft::Index> index) mutable {
+                  if (!index.ok()) return reply.finish(std::move(index).error());
+                  model::BarrierResponse response;
+                  response.index =
+                      watches_.changed_at();  // at most *index: what lies between changed nothing that agents hold
+                  reply.finish(encode(response));
+                });
+              });
 }
 
 void RpcService::kv_read(net::RpcRequest request, net::RpcReply reply) {
   Result<model::KvReadRequest> message = read_request<model::KvReadRequest>(request);
   if (!message.ok()) return reply.finish(std::move(message).error());
-  const Status allowed = allow(request, message->token, Wish::ReadKv);
-  if (!allowed.ok()) return reply.finish(allowed.error());
-  const model::ReadMode mode = message->mode;
-  parts_.host.read(
-      mode, [this, asked = std::move(*message), reply = std::move(reply)](Result<raft::Index> index) mutable {
-        if (!index.ok()) return reply.finish(std::move(index).error());
-        kv_reads_.read(std::move(asked), std::move(reply));
-      });
+  const std::string token = message->token;
+  allow_fresh(request, token, Wish::ReadKv,
+              [this, asked = std::move(*message), deadline = request.deadline, reply = std::move(reply)](const Status& allowed) mutable {
+                if (!allowed.ok()) return reply.finish(allowed.error());
+                const model::ReadMode mode = asked.mode;
+                calls_.read(mode, deadline,
+                            [this, asked = std::move(asked), reply = std::move(reply)](Result<raft::Index> index) mutable {
+                              if (!index.ok()) return reply.finish(std::move(index).error());
+                              kv_reads_.read(std::move(asked), std::move(reply));
+                            });
+              });
 }
 
 void RpcService::status(net::RpcRequest request, net::RpcReply reply) {
@@ -170,7 +190,7 @@ void RpcService::status(net::RpcRequest request, net::RpcReply reply) {
   if (!allowed.ok()) return reply.finish(allowed.error());
   const raft::Core& core = parts_.host.core();
   model::StatusResponse response;
-  if (core.leader() == core.self()) response.leader = options_.rpc_address;
+  response.leader = parts_.transport.address_of(core.leader());
   response.peers = server_addresses();
   if (const model::Cluster* cluster = parts_.machine.state().catalog().cluster())
     response.cluster_id = cluster->id;
@@ -183,16 +203,20 @@ void RpcService::status(net::RpcRequest request, net::RpcReply reply) {
 void RpcService::watch(net::RpcRequest request, std::unique_ptr<net::RpcServerStream> stream) {
   Result<model::WatchRequest> message = read_request<model::WatchRequest>(request);
   if (!message.ok()) return stream->end(message.error());
-  const Status allowed = allow(request, {}, Wish::ReadCatalog);
-  if (!allowed.ok()) return stream->end(allowed.error());
   if (!request.peer.id.empty()) message->node_id = request.peer.id;  // proven, not claimed
-  watches_.subscribe(*message, std::move(stream));
+  allow_fresh(request, {}, Wish::ReadCatalog,
+              [this, asked = std::move(*message), waiting = std::make_unique<WaitingWatch>(std::move(stream))](const Status& allowed) mutable {
+                waiting->stream->set_observer(nullptr);
+                if (waiting->closed) return;
+                if (!allowed.ok()) return waiting->stream->end(allowed.error());
+                watches_.subscribe(asked, std::move(waiting->stream));
+              });
 }
 
 std::vector<std::string> RpcService::server_addresses() const {
   const raft::Core& core = parts_.host.core();
   if (!core.configuration().is_voter(core.self())) return {};
-  return {options_.rpc_address};
+  return {parts_.transport.address_of(core.self())};
 }
 
 // --- for others
@@ -203,8 +227,7 @@ void RpcService::forward(net::RpcRequest request, net::RpcReply reply) {
   const Status allowed = allow(request, {}, Wish::Forward);
   if (!allowed.ok()) return reply.finish(allowed.error());
   if (message->path == model::kForwardPath) return reply.finish(error(Code::Invalid, "a call is forwarded once"));
-  server_->dispatch(message->path, {caller_in(*message), std::move(message->body), request.deadline},
-                    std::make_unique<ForwardedReply>(std::move(reply)));
+  calls_.answer_forwarded(message->path, {caller_in(*message), std::move(message->body), request.deadline}, std::move(reply));
 }
 
 // --- state
@@ -213,19 +236,36 @@ void RpcService::on_changes(const model::ChangeSet& changes, const State& state)
   watches_.on_changes(changes, state.catalog());
   kv_reads_.on_changes(changes);
   drop_removed_members(changes, state);
+  const bool moved = std::any_of(changes.rows.begin(), changes.rows.end(),
+                                 [](const model::RowChange& row) { return row.table_id == model::kTableServers; });
+  if (moved) tell_peers(state);
+}
+
+void RpcService::tell_peers(const State& state) {
+  std::vector<RaftPeer> peers;
+  for (const model::Server* server : state.catalog().servers()) {
+    RaftPeer peer{raft::ServerId(server->server_id), server->node_id.text(), {}};
+    const Result<net::Address> address = net::Address::parse(server->address);
+    if (address.ok()) peer.address = *address;
+    peers.push_back(std::move(peer));
+  }
+  parts_.transport.set_peers(peers);
 }
 
 void RpcService::drop_removed_members(const model::ChangeSet& changes, const State& state) {
   for (const model::RowChange& row : changes.rows) {
     if (row.table_id != model::kTableMembers) continue;
     const model::Member* member = state.member(row.key);
-    if (member != nullptr && member->revoked_at) watches_.drop(row.key);
+    if (member == nullptr || !member->revoked_at) continue;
+    watches_.drop(row.key);
+    parts_.transport.drop(row.key);
   }
 }
 
 void RpcService::on_loaded(const State& state) {
   watches_.on_loaded(state.catalog());
   kv_reads_.on_loaded();
+  tell_peers(state);
 }
 
 }  // namespace mesh::server

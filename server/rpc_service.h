@@ -4,10 +4,15 @@
 //   Barrier  answers an index that a fresh enough answer must have reached; callers that wait share one quorum round
 //   KvRead   waits for freshness as Barrier does, then answers or blocks (KvReads)
 //   Watch    hands the stream to the WatchHub
-//   Forward  another server's call for somebody else: dispatched as that caller's own
+//   Forward  another server's call for somebody else: answered as that caller's own
 //   Join, Sign and what concerns tokens: IdentityService
 //
-// Each call is decided by server/authorize.h first. A member that is removed loses its watch streams at once.
+// At a server that does not lead: writes and identity go to the leader (LeaderCalls); reads are answered here, after the
+// leader has said how far this server's state must be (ReadIndex), blocking ones from then on by this server's own state,
+// so that a wait costs the leader nothing. Status and Watch are any server's.
+//
+// Each call is decided by server/authorize.h first; a refusal by a state that may be behind is decided again by a fresh one.
+// A member that is removed loses its watch and Raft streams at once.
 //
 // Thread: the raft loop. Ownership: it registers its handlers in an RpcServer that must not be used after it;
 // host, machine, CA and loop outlive it.
@@ -22,7 +27,9 @@
 #include "server/ca.h"
 #include "server/identity_service.h"
 #include "server/kv_reads.h"
+#include "server/leader_calls.h"
 #include "server/raft_host.h"
+#include "server/rpc_transport.h"
 #include "server/state_machine.h"
 #include "server/watch_hub.h"
 
@@ -35,11 +42,13 @@ class RpcService final : private StateObserver {
     RaftHost& host;
     StateMachine& machine;
     Ca& ca;
+    RpcTransport& transport;
   };
   struct Options {
-    std::string rpc_address;  // ADDRESS:PORT of this server, as Status tells it
     std::uint64_t seed = 0;   // of the random bytes in commands; from the system's generator
     Duration refusal_delay = LateRefusals::kRefusalDelay;
+    MetricRegistry* metrics = nullptr;
+    Duration hold_max = LeaderCalls::kHoldMax;
   };
 
   // From here on it observes the machine.
@@ -54,6 +63,10 @@ class RpcService final : private StateObserver {
   // already.
   void propose(model::Command command, RaftHost::OnResult on_result);
 
+  void on_role() { calls_.on_role(); }
+  // Calls that have no answer yet.
+  [[nodiscard]] std::size_t under_way() const { return calls_.under_way(); }
+
  private:
   void apply(net::RpcRequest request, net::RpcReply reply);
   void barrier(net::RpcRequest request, net::RpcReply reply);
@@ -65,8 +78,10 @@ class RpcService final : private StateObserver {
   template <class M>
   [[nodiscard]] Result<M> read_request(const net::RpcRequest& request) const;
   [[nodiscard]] Status allow(const net::RpcRequest& request, std::string_view token, Wish wish) const;
+  void allow_fresh(const net::RpcRequest& request, const std::string& token, Wish wish, UniqueFunction<void(Status)> then);
   [[nodiscard]] Status allow_write(const net::RpcRequest& request, const model::ApplyRequest& message) const;
   [[nodiscard]] std::vector<std::string> server_addresses() const;
+  void tell_peers(const State& state);
   void drop_removed_members(const model::ChangeSet& changes, const State& state);
 
   void on_changes(const model::ChangeSet& changes, const State& state) override;
@@ -78,7 +93,7 @@ class RpcService final : private StateObserver {
   WatchHub watches_;
   KvReads kv_reads_;
   IdentityService identity_;
-  net::RpcServer* server_ = nullptr;  // where the handlers are; for Forward
+  LeaderCalls calls_;
 };
 
 }  // namespace mesh::server

@@ -4,7 +4,11 @@
 
 #include "base/log.h"
 #include "base/uuid.h"
+#include "model/spiffe.h"
+#include "net/loop.h"
+#include "net/rpc_tls.h"
 #include "server/create_cluster.h"
+#include "server/peer.h"
 #include "storage/rocks_tables.h"
 #include "storage/segment_log.h"
 
@@ -18,7 +22,7 @@ Result<std::unique_ptr<Server>> Server::open(net::Loop& loop, const ServerOption
   MESH_TRY(init, read_init_command(options.data_dir));
   MESH_TRY(ca_key, read_ca_key(options.data_dir));
   if (!ca_key) LOG_WARN("this server cannot sign certificates: it has no ca.key", {"folder", options.data_dir});
-  std::unique_ptr<Server> server(new Server(std::move(identity), std::move(lock), std::move(on_fatal)));
+  std::unique_ptr<Server> server(new Server(loop, options, std::move(identity), std::move(lock), std::move(on_fatal)));
   server->data_dir_ = options.data_dir;
   server->init_ = std::move(init);
 
@@ -37,20 +41,93 @@ Result<std::unique_ptr<Server>> Server::open(net::Loop& loop, const ServerOption
   server->host_ = std::move(host);
   server->ca_ = std::make_unique<Ca>(loop.ref(), std::move(ca_key));
   server->service_ =
-      std::make_unique<RpcService>(RpcService::Parts{loop, *server->host_, server->machine_, *server->ca_},
-                                   RpcService::Options{options.rpc_address, options.seed + 1, options.refusal_delay});
+      std::make_unique<RpcService>(RpcService::Parts{loop, *server->host_, server->machine_, *server->ca_, server->transport_},
+                                   RpcService::Options{options.seed + 1, options.refusal_delay, options.metrics, options.hold_max});
   server->service_->serve(server->rpc_);
   return server;
 }
 
-Server::Server(ServerIdentity identity, FileLock lock, UniqueFunction<void(const Error&)> on_fatal)
-    : identity_(std::move(identity)), lock_(std::move(lock)), on_fatal_(std::move(on_fatal)) {}
+Server::Server(net::Loop& loop, const ServerOptions& options, ServerIdentity identity, FileLock lock,
+               UniqueFunction<void(const Error&)> on_fatal)
+    : loop_(loop),
+      identity_(std::move(identity)),
+      lock_(std::move(lock)),
+      on_fatal_(std::move(on_fatal)),
+      transport_(transport_parts(options), {.cluster_id = identity_.cluster_id,
+                                            .self = raft::ServerId(identity_.server_id),
+                                            .address = options.rpc_address,
+                                            .seed = options.seed + 2,
+                                            .metrics = options.metrics}),
+      drain_timer_(loop, [this] { drain(); }) {}
 
 Server::~Server() = default;
+
+// --- other servers
+
+RpcTransport::Parts Server::transport_parts(const ServerOptions& options) {
+  RpcTransport::Parts parts{loop_, nullptr, [this](const std::string& node_id) { return check_member(node_id); },
+                            [this](raft::Message message) {
+                              if (host_ != nullptr) host_->receive(std::move(message));
+                            }};
+  if (options.pool == nullptr) return parts;
+  parts.dialer = [this, pool = options.pool, cluster = model::ClusterName{options.trust_domain, identity_.datacenter}](
+                     std::string node_id) -> std::unique_ptr<net::RpcDialer> {
+    return std::make_unique<net::TlsDialer>(loop_, *pool, [this, cluster, node_id = std::move(node_id)] {
+      net::TlsClientOptions tls;
+      if (tls_identity_ == nullptr) return tls;  // nothing to show: the dial fails
+      tls.identity = tls_identity_;
+      tls.trust = trust_;
+      tls.server_name = model::server_sni(cluster.datacenter, cluster.trust_domain);
+      tls.verify = [cluster, node_id](const net::CertificateInfo& certificate) -> Status {
+        MESH_TRY(peer, peer_of(cluster, &certificate));
+        if (peer.kind == net::RpcPeer::Kind::Server && peer.id == node_id) return {};
+        return error(Code::Denied, "this is node {}, not server {}", peer.id, node_id);
+      };
+      return tls;
+    });
+  };
+  return parts;
+}
+
+// A server whose state is behind knows few members; it believes what the certificate says.
+Status Server::check_member(const std::string& node_id) const {
+  const model::Member* member = machine_.state().member(node_id);
+  if (member == nullptr) return {};
+  if (member->revoked_at) return error(Code::Denied, "node {} was removed from the cluster", member->name);
+  if (member->kind != model::JoinKind::Server) return error(Code::Denied, "node {} is no server", member->name);
+  return {};
+}
+
+void Server::set_identity(std::shared_ptr<const net::TlsIdentity> identity, std::shared_ptr<const net::TrustBundle> trust) {
+  if (identity == tls_identity_ && trust == trust_) return;
+  tls_identity_ = std::move(identity);
+  trust_ = std::move(trust);
+  transport_.renew();
+}
+
+// --- end
+
+void Server::stop(UniqueFunction<void()> on_stopped) {
+  on_stopped_ = std::move(on_stopped);
+  drain_until_ = loop_.now() + kHandOverMax;
+  host_->hand_over([this] { drain_timer_.start_after(Duration::zero()); });
+}
+
+// The calls of this server's clients are answered by the new leader, if there is one.
+void Server::drain() {
+  const bool others = host_->core().configuration().voters.size() > 1;
+  if (others && !host_->is_leader() && service_->under_way() != 0 && loop_.now() < drain_until_) {
+    return drain_timer_.start_after(LeaderCalls::kLookAgain);
+  }
+  host_->stop(std::move(on_stopped_));
+}
+
+// --- cluster
 
 // The first leader writes down what the cluster is. If that is in the log already and only not yet applied here, the
 // command comes to nothing.
 void Server::on_role(const raft::RoleChange& change) {
+  if (service_ != nullptr) service_->on_role();
   if (change.role == raft::Role::Leader && init_) init_cluster();
 }
 

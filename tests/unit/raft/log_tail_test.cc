@@ -36,6 +36,14 @@ TEST_CASE("the last position below a limit skips whole terms") {
   EXPECT(log.last_below(at(3, 9)) == at(10, 2));
 }
 
+TEST_CASE("everything behind the base can be cut off") {
+  LogTail log = tail({2, 3, 3});
+  log.truncate(Index(11));
+  EXPECT(log.last() == at(10, 2));
+  log.append({Index(11), Term(4), EntryKind::Noop, {}});
+  EXPECT(log.last() == at(11, 4));
+}
+
 TEST_CASE("a log is outdone by a later term, or by the same term and at least the same length") {
   const LogTail log = tail({3, 3});
   EXPECT(log.outdone_by(at(12, 3)));

@@ -17,6 +17,10 @@ constexpr Duration kPatience = seconds(20);
 class RecordingTransport final : public RaftTransport {
  public:
   void send(raft::Message message) override { sent.push_back(std::move(message)); }
+  template <class Body>
+  [[nodiscard]] bool has() const {
+    return std::any_of(sent.begin(), sent.end(), [](const raft::Message& each) { return std::holds_alternative<Body>(each.body); });
+  }
   std::vector<raft::Message> sent;
 };
 
@@ -24,7 +28,7 @@ class HostRig : public RaftHostObserver {
  public:
   explicit HostRig(Backing& backing, RaftHostOptions options = {}) : options_(options) {
     options_.self = raft::ServerId(1);
-    options_.core.election_timeout = milliseconds(20);
+    if (options_.core.election_timeout == raft::CoreOptions().election_timeout) options_.core.election_timeout = milliseconds(20);
     options_.core.heartbeat_interval = milliseconds(5);
     options_.core.lease_margin = milliseconds(2);
     if (backing.log.base == raft::LogBase{} && backing.log.entries.empty()) {
@@ -270,6 +274,91 @@ TEST_CASE("the log is cut behind flushed state") {
   REQUIRE(rig.wait([&] { return rig.host->core().base().index > raft::Index(0); }));
   EXPECT_GT(backing.flushes, 1);
   EXPECT_LE(rig.host->core().base().index, backing.tables.applied);
+}
+
+// The first of three servers; leads with the vote of the second.
+void lead_three(HostRig& rig) {
+  const auto from = [&](std::uint64_t id, raft::MessageBody body) {
+    rig.host->receive({raft::ServerId(id), raft::ServerId(1), rig.host->core().term(), std::move(body)});
+  };
+  from(2, raft::TimeoutNow{});
+  REQUIRE(rig.wait([&] { return rig.transport.has<raft::VoteRequest>(); }));
+  from(2, raft::VoteResponse{.pre = false, .granted = true});
+  REQUIRE(rig.host->is_leader());
+}
+
+RaftHostOptions patient() {
+  RaftHostOptions options;
+  options.core.election_timeout = seconds(60);
+  return options;
+}
+
+void make_three(Backing& backing) {
+  FakeLog log(backing);
+  REQUIRE(log.open().ok());
+  const raft::Configuration three{{raft::ServerId(1), raft::ServerId(2), raft::ServerId(3)}, {}};
+  REQUIRE(log.write(raft::bootstrap_batch(three)).ok());
+}
+
+TEST_CASE("writes that another leader's log cuts off are answered, not kept waiting for their index") {
+  Backing backing;
+  make_three(backing);
+  HostRig rig(backing, patient());
+  lead_three(rig);
+  const raft::LogPosition noop = rig.host->core().last();
+  std::vector<HostRig::Slot> slots;
+  for (int i = 0; i < 3; ++i) slots.push_back(rig.start(model::make_command(kv_command(model::KvOp::Set, "k", "v"))));
+  REQUIRE(rig.wait([&] { return rig.host->core().last().index == noop.index + 3; }));
+  const raft::Term later = rig.host->core().term() + 1;
+  raft::AppendRequest append{.previous = {noop.index - 1, rig.host->core().term_at(noop.index - 1)}, .commit = {}, .entries = {}, .repair = {}};
+  append.entries.push_back({noop.index, later, raft::EntryKind::Noop, {}});
+  rig.host->receive({raft::ServerId(3), raft::ServerId(1), later, std::move(append)});
+  for (const HostRig::Slot& slot : slots) {
+    REQUIRE(slot->has_value());
+    EXPECT((*slot)->error().code == Code::Unavailable);
+  }
+}
+
+TEST_CASE("a leader hands over: it asks another voter to take its place, and says when that is done") {
+  Backing backing;
+  make_three(backing);
+  HostRig rig(backing, patient());
+  bool handed_over = false;
+  rig.host->hand_over([&] { handed_over = true; });
+  REQUIRE(rig.wait([&] { return handed_over; }));  // it does not lead: nothing to do
+  lead_three(rig);
+  const raft::LogPosition noop = rig.host->core().last();
+  const auto from = [&](std::uint64_t id, raft::Term term, raft::MessageBody body) {
+    rig.host->receive({raft::ServerId(id), raft::ServerId(1), term, std::move(body)});
+  };
+  REQUIRE(rig.wait([&] { return rig.host->core().durable() == noop.index; }));
+  from(2, noop.term, raft::AppendResponse{.rejected = false, .index = noop.index, .hint = {}, .repair_nonce = 0});
+  REQUIRE(rig.wait([&] { return rig.host->serves(); }));
+  handed_over = false;
+  rig.transport.sent.clear();
+  rig.host->hand_over([&] { handed_over = true; });
+  REQUIRE(rig.wait([&] { return rig.transport.has<raft::TimeoutNow>(); }));
+  EXPECT_FALSE(handed_over);
+  from(2, noop.term + 1, raft::VoteRequest{.pre = false, .transfer = true, .last = noop});
+  EXPECT(handed_over);
+  EXPECT_FALSE(rig.host->is_leader());
+}
+
+TEST_CASE("changes of members are answered with their place in the log, or with why not") {
+  Backing backing;
+  HostRig rig(backing);
+  rig.lead();
+  const auto change = [&](raft::MembershipChange::Kind kind, std::uint64_t id) {
+    std::optional<Result<raft::LogPosition>> result;
+    rig.host->change_members({kind, raft::ServerId(id)}, [&](Result<raft::LogPosition> got) { result = std::move(got); });
+    REQUIRE(rig.wait([&] { return result.has_value(); }));
+    return *result;
+  };
+  const auto added = change(raft::MembershipChange::Kind::AddLearner, 2);
+  REQUIRE(added.ok());
+  EXPECT_EQ(added->index, rig.host->core().last().index);
+  EXPECT_FALSE(rig.host->core().configuration().is_voter(raft::ServerId(2)));
+  EXPECT(change(raft::MembershipChange::Kind::Remove, 9).error().code == Code::Invalid);
 }
 
 TEST_CASE("a log that holds something is not bootstrapped again") {
