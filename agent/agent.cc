@@ -117,11 +117,21 @@ void Agent::report_check(const AgentControl::CheckReport& report, AgentControl::
   changed(0, std::move(done));
 }
 
+// A member ends its membership, and its rows go with that; an agent that never joined (dev) has rows only.
+model::Command Agent::leave_command() const {
+  if (options_.cluster_id.empty()) {
+    model::DeregisterCommand command;
+    command.node = options_.node.id.text();
+    return model::make_command(std::move(command));
+  }
+  model::MemberRevokeCommand command;
+  command.node_id = options_.node.id;
+  return model::make_command(std::move(command));
+}
+
 void Agent::leave(AgentControl::Done done) {
   left_ = true;
-  model::DeregisterCommand command;
-  command.node = options_.node.id.text();
-  servers_.apply(model::make_command(std::move(command)), loop_.now() + kSyncWriteTimeout,
+  servers_.apply(leave_command(), loop_.now() + kLeaveTimeout,
                  [this, done = std::move(done)](Result<model::CommandResult> result) mutable {
                    Status status;
                    if (!result.ok()) status = std::move(result).error();

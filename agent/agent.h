@@ -33,6 +33,7 @@ namespace mesh::agent {
 
 inline constexpr std::size_t kControlWaitersMax = 4096;
 inline constexpr Duration kSyncWriteTimeout = seconds(10);
+inline constexpr Duration kLeaveTimeout = seconds(8);  // less than meshctl waits; a server leaves Raft as well
 inline constexpr Duration kStatusInterval = seconds(5);
 inline constexpr Duration kStatusRetry = milliseconds(100);  // while no leader is known
 
@@ -85,6 +86,7 @@ class Agent {
   [[nodiscard]] Status check_allowed(const std::string& service) const;
   void restore();
   void leave_out_forbidden();
+  [[nodiscard]] model::Command leave_command() const;
   void registered(Status status, AgentControl::Done done);
   void changed(std::uint64_t saved_revision, AgentControl::Done done);
   void local_changed();

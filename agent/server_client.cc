@@ -1,6 +1,7 @@
 #include "agent/server_client.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "net/loop.h"
 #include "net/timer.h"
@@ -38,8 +39,12 @@ class ServerClient::Operation {
     if (!reply.ok() && may_retry(reply.error().code) && now + pause < deadline_) {
       backoff_ = std::min(backoff_ * 2, kServerRetryMax);
       timer_.start_after(pause);
+      last_refusal_ = std::move(reply).error();
       return;
     }
+    // Why it was tried so long says more than that the time is over.
+    if (!reply.ok() && reply.error().code == Code::Timeout && last_refusal_)
+      reply = error(Code::Timeout, "no answer in time: {}", last_refusal_->message);
     auto done = std::move(done_);
     client_.remove(this);
     done(std::move(reply));
@@ -51,6 +56,7 @@ class ServerClient::Operation {
   MonoTime deadline_;
   Done<Bytes> done_;
   Duration backoff_ = kServerRetryMin;
+  std::optional<Error> last_refusal_;
   net::Timer timer_;
   std::unique_ptr<net::RpcCall> call_;
 };
@@ -153,6 +159,10 @@ void ServerClient::sign(model::SignRequest request, MonoTime deadline, Done<mode
 
 void ServerClient::status(MonoTime deadline, Done<model::StatusResponse> done) {
   start_typed<model::StatusResponse>({model::kStatusPath}, encode(model::StatusRequest{}), deadline, std::move(done));
+}
+
+void ServerClient::leader_status(MonoTime deadline, Done<model::StatusResponse> done) {
+  start_typed<model::StatusResponse>({model::kLeaderStatusPath}, encode(model::StatusRequest{}), deadline, std::move(done));
 }
 
 void ServerClient::check_token(std::string token, MonoTime deadline, UniqueFunction<void(Status)> done) {

@@ -53,7 +53,9 @@ class ServerClient {
 
   void kv_read(model::KvReadRequest request, MonoTime deadline, Done<model::KvReadResponse> done);
   void sign(model::SignRequest request, MonoTime deadline, Done<model::SignResponse> done);
+  // Of the server that answers, or of the leader: Unavailable without one.
   void status(MonoTime deadline, Done<model::StatusResponse> done);
+  void leader_status(MonoTime deadline, Done<model::StatusResponse> done);
 
   // Denied: the servers do not know the token.
   void check_token(std::string token, MonoTime deadline, UniqueFunction<void(Status)> done);

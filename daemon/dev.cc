@@ -64,6 +64,7 @@ class Dev {
     MESH_TRY_STATUS(server::create_cluster({.data_dir = options.data_dir,
                                             .cluster_id = Uuid::make(rng_).to_string(),
                                             .datacenter = config_.datacenter,
+                                            .rpc_address = options.rpc_address,
                                             .default_allow = true}));
     return server_.open(options, [this](const Error& reason) { process_.fail(reason); });
   }

@@ -38,16 +38,45 @@ void print(const agent::NodeRecord& record) {
   std::printf("%s\n", text.c_str());
 }
 
+Error needs_server_program(std::string_view why) {
+  return error(Code::Precondition, "{}: this needs the program meshd-server (package meshd-server) beside meshd", why);
+}
+
+bool holds_server(const model::Config& config) { return access((config.data_dir + "/server.json").c_str(), F_OK) == 0; }
+
+// The node id of a join that was begun and can go on; empty: there is none.
+std::string begun_node(const agent::NodeFiles& files) {
+  const auto record = files.read_record();
+  return record.ok() ? record->node_id : std::string();
+}
+
+Result<agent::JoinOptions> join_options(const model::Config& config, const model::JoinTicket& ticket, OpenServerFolder open_folder) {
+  agent::JoinOptions options;
+  options.data_dir = config.data_dir;
+  options.node_name = config.node;
+  if (ticket.kind != model::JoinKind::Server) {
+    if (!holds_server(config)) return options;
+    return error(Code::Conflict, "{} is a server's data directory: 'meshctl leave' first, or use another --data-dir", config.data_dir);
+  }
+  if (open_folder == nullptr) return needs_server_program("this token makes a server");
+  std::shared_ptr<ServerFolder> folder = open_folder(config.data_dir);
+  MESH_TRY_STATUS(folder->check(ticket.cluster_id, begun_node(agent::NodeFiles(config.data_dir))));
+  options.rpc_address = rpc_address(config);
+  options.keep = [folder](const agent::NodeRecord& record, const model::JoinResponse& response) {
+    return folder->make(record, response);
+  };
+  return options;
+}
+
 }  // namespace
 
-Status run_join(model::Config config, const std::string& token_file) {
+Status run_join(model::Config config, const std::string& token_file, OpenServerFolder open_folder) {
   MESH_TRY_STATUS(complete(config));
   if (token_file.empty()) return error(Code::Invalid, "'join' needs --token-file FILE, or - for standard input");
   MESH_TRY(text, token_file == "-" ? read_input() : read_file(token_file, kTokenFileBytesMax));
   MESH_TRY(ticket, model::JoinTicket::parse(text));
-  if (ticket.kind == model::JoinKind::Server)
-    return error(Code::Unsupported, "this token makes a server, which this release cannot add yet; make one with 'meshctl token join'");
-  MESH_TRY(joined, agent::join_cluster(ticket, {.data_dir = config.data_dir, .node_name = config.node}));
+  MESH_TRY(options, join_options(config, ticket, open_folder));
+  MESH_TRY(joined, agent::join_cluster(ticket, options));
   if (const std::string warning = agent::clock_warning(joined.clock_ahead); !warning.empty())
     std::fprintf(stderr, "meshd: %s\n", warning.c_str());
   MESH_TRY_STATUS(give_to_daemon_user(config.data_dir));
@@ -55,15 +84,14 @@ Status run_join(model::Config config, const std::string& token_file) {
   return {};
 }
 
-Status run_leave(model::Config config) {
+Status run_leave(model::Config config, OpenServerFolder open_folder) {
   MESH_TRY_STATUS(complete(config));
   const agent::NodeFiles files(config.data_dir);
   MESH_TRY(record, files.read_record());
-  if (access((config.data_dir + "/server.json").c_str(), F_OK) == 0)
-    return error(Code::Precondition, "this host is a server of cluster {}; a server cannot leave yet. To end the whole mesh, stop it and remove {}",
-                 record.cluster_id, config.data_dir);
+  if (holds_server(config) && open_folder == nullptr) return needs_server_program("this host is a server");
   {
     MESH_TRY(lock, FileLock::acquire(config.data_dir + "/agent.lock"));
+    if (open_folder != nullptr) MESH_TRY_STATUS(open_folder(config.data_dir)->remove());
     MESH_TRY_STATUS(files.remove_all());
   }
   MESH_TRY_STATUS(remove_tree(config.data_dir + "/agent.lock"));

@@ -2,10 +2,13 @@
 // main thread; no daemon may run on the data directory (Conflict).
 #pragma once
 
+#include <memory>
 #include <string>
 
+#include "agent/identity/node_files.h"
 #include "base/result.h"
 #include "model/config.h"
+#include "model/protocol.h"
 
 namespace mesh::daemon {
 
@@ -13,10 +16,23 @@ namespace mesh::daemon {
 // Errors: create_cluster's, NodeFiles'.
 [[nodiscard]] Status run_init(model::Config config, const std::string& default_action);
 
-// `meshd join`. token_file: a path, or - for standard input. Errors: those of join_cluster.
-[[nodiscard]] Status run_join(model::Config config, const std::string& token_file);
+// What a server keeps besides in the data directory; only meshd-server can make or remove it.
+class ServerFolder {
+ public:
+  virtual ~ServerFolder() = default;
+  // Conflict: the directory cannot become a server of the cluster on this node (empty: on a new one).
+  [[nodiscard]] virtual Status check(const std::string& cluster_id, const std::string& node_id) = 0;
+  [[nodiscard]] virtual Status make(const agent::NodeRecord& record, const model::JoinResponse& response) = 0;
+  [[nodiscard]] virtual Status remove() = 0;
+};
+using OpenServerFolder = std::unique_ptr<ServerFolder> (*)(const std::string& data_dir);
 
-// `meshd leave`: removes what NodeFiles and the agent keep. Precondition: not joined, or a server.
-[[nodiscard]] Status run_leave(model::Config config);
+// `meshd join`. token_file: a path, or - for standard input. Without open_folder a token that makes a server is refused.
+// Errors: those of join_cluster; Conflict, of ServerFolder.
+[[nodiscard]] Status run_join(model::Config config, const std::string& token_file, OpenServerFolder open_folder);
+
+// `meshd leave`: removes what NodeFiles, the agent and a server keep. Precondition: not joined, or a server without
+// open_folder.
+[[nodiscard]] Status run_leave(model::Config config, OpenServerFolder open_folder);
 
 }  // namespace mesh::daemon

@@ -1,5 +1,5 @@
-// meshd, the agent's program: what needs the replicated store (server, init, dev) is done by meshd-server beside it, so that
-// an agent carries no RocksDB.
+// meshd, the agent's program: what needs the replicated store (server, init, dev; join and leave, where it is installed) is
+// done by meshd-server beside it, so that an agent carries no RocksDB.
 #include <unistd.h>
 
 #include <cerrno>
@@ -25,8 +25,11 @@ std::string own_folder() {
 int main(int argc, char** argv) {
   const auto line = mesh::daemon::read_command_line(argc, argv);
   if (line.done) return line.exit_status;
-  if (const auto exit_status = mesh::daemon::run_agent_verb(line.parsed, environ)) return *exit_status;
   const std::string sibling = own_folder() + "/meshd-server";
+  // Whether a host joins or leaves as a server is known only on the way.
+  const std::string_view verb = line.parsed.command->path;
+  if ((verb == "join" || verb == "leave") && access(sibling.c_str(), X_OK) == 0) execv(sibling.c_str(), argv);
+  if (const auto exit_status = mesh::daemon::run_agent_verb(line.parsed, environ, nullptr)) return *exit_status;
   execv(sibling.c_str(), argv);
   return mesh::daemon::fail(mesh::error(mesh::Code::NotFound, "{}: {}; 'meshd {}' needs the package meshd-server",
                                         sibling, mesh::io_error("cannot be run", errno).message,

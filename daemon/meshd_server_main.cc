@@ -6,6 +6,7 @@
 #include "daemon/dev.h"
 #include "daemon/membership.h"
 #include "daemon/node.h"
+#include "daemon/server_folder.h"
 
 namespace mesh::daemon {
 namespace {
@@ -24,7 +25,7 @@ Status run(const cli::Parsed& parsed) {
 int main(int argc, char** argv) {
   const auto line = mesh::daemon::read_command_line(argc, argv);
   if (line.done) return line.exit_status;
-  if (const auto exit_status = mesh::daemon::run_agent_verb(line.parsed, environ)) return *exit_status;
+  if (const auto exit_status = mesh::daemon::run_agent_verb(line.parsed, environ, mesh::daemon::open_server_folder)) return *exit_status;
   const mesh::Status status = mesh::daemon::run(line.parsed);
   return status.ok() ? 0 : mesh::daemon::fail(status.error());
 }

@@ -46,7 +46,8 @@ inline constexpr std::size_t kCommandRandomBytes = 32;
   E(9, JoinTokenDelete, "join-token-delete") \
   E(10, Admit, "admit")                      \
   E(11, LeafIssued, "leaf-issued")           \
-  E(12, MemberRevoke, "member-revoke")
+  E(12, MemberRevoke, "member-revoke")       \
+  E(13, ServerUpdate, "server-update")
 MESH_ENUM(CommandKind, std::uint8_t, MESH_COMMAND_KIND_VALUES)
 
 // A node with any number of its instances and checks, in one step (Consul's catalog/register). An empty node id: the
@@ -138,13 +139,15 @@ struct JoinTokenDeleteCommand {
   MESH_MESSAGE(JoinTokenDeleteCommand, MESH_JOIN_TOKEN_DELETE_FIELDS)
 };
 
-// Lets a host in: takes a use of the join token, records the member and its first certificate. A host that is a member
-// with the same key and by the same token takes no further use: it repeats a Join whose answer was lost.
+// Lets a host in: takes a use of the join token, records the member and its first certificate; a server gets its number and
+// its row. A host that is a member with the same key and by the same token takes no further use and keeps its number: it
+// repeats a Join whose answer was lost.
 #define MESH_ADMIT_FIELDS(F)                                                                                 \
   F(1, std::string, token_id, "TokenID", "of the join token")                                                \
   F(2, Bytes, secret_hash, "SecretHash", "SHA-256 of the secret that was presented", kBytes | kHidden)       \
   F(3, Member, member, "Member", "node id, kind, name, key hash; the rest is filled in here")                \
-  F(4, Leaf, leaf, "Leaf", "the node's certificate")
+  F(4, Leaf, leaf, "Leaf", "the node's certificate")                                                         \
+  F(5, std::string, server_address, "ServerAddress", "of a server: ADDRESS:PORT of its RPC")
 struct AdmitCommand {
   MESH_MESSAGE(AdmitCommand, MESH_ADMIT_FIELDS)
 };
@@ -159,10 +162,20 @@ struct LeafIssuedCommand {
   MESH_MESSAGE(LeafIssuedCommand, MESH_LEAF_ISSUED_FIELDS)
 };
 
-// The host is no member any more: it gets no certificate and no answer. NotFound without such a member.
+// The host is no member any more: it gets no certificate and no answer, and its node leaves the catalog with all that is on
+// it; so does a server's row. NotFound without such a member; Precondition for the last server.
 #define MESH_MEMBER_REVOKE_FIELDS(F) F(1, NodeId, node_id, "NodeID", "")
 struct MemberRevokeCommand {
   MESH_MESSAGE(MemberRevokeCommand, MESH_MEMBER_REVOKE_FIELDS)
+};
+
+// A server tells where its RPC port is. NotFound without that server on that node.
+#define MESH_SERVER_UPDATE_FIELDS(F)                                                                         \
+  F(1, std::uint64_t, server_id, "ServerID", "")                                                             \
+  F(2, NodeId, node_id, "NodeID", "of the server; only itself may say this")                                 \
+  F(3, std::string, address, "Address", "ADDRESS:PORT")
+struct ServerUpdateCommand {
+  MESH_MESSAGE(ServerUpdateCommand, MESH_SERVER_UPDATE_FIELDS)
 };
 
 #define MESH_COMMAND_FIELDS(F)                                                                              \
@@ -182,7 +195,8 @@ struct MemberRevokeCommand {
   F(24, std::optional<JoinTokenDeleteCommand>, join_token_delete, "JoinTokenDelete", "body")                \
   F(25, std::optional<AdmitCommand>, admit, "Admit", "body")                                                \
   F(26, std::optional<LeafIssuedCommand>, leaf_issued, "LeafIssued", "body")                                \
-  F(27, std::optional<MemberRevokeCommand>, member_revoke, "MemberRevoke", "body")
+  F(27, std::optional<MemberRevokeCommand>, member_revoke, "MemberRevoke", "body")                          \
+  F(28, std::optional<ServerUpdateCommand>, server_update, "ServerUpdate", "body")
 struct Command {
   MESH_MESSAGE(Command, MESH_COMMAND_FIELDS)
 };
@@ -219,5 +233,6 @@ struct CommandResult {
 [[nodiscard]] Command make_command(AdmitCommand body);
 [[nodiscard]] Command make_command(LeafIssuedCommand body);
 [[nodiscard]] Command make_command(MemberRevokeCommand body);
+[[nodiscard]] Command make_command(ServerUpdateCommand body);
 
 }  // namespace mesh::model

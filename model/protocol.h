@@ -24,6 +24,7 @@ inline constexpr std::string_view kApplyPath = "/mesh.Server/Apply";      // App
 inline constexpr std::string_view kBarrierPath = "/mesh.Server/Barrier";  // BarrierRequest -> BarrierResponse
 inline constexpr std::string_view kKvReadPath = "/mesh.Server/KvRead";    // KvReadRequest -> KvReadResponse
 inline constexpr std::string_view kStatusPath = "/mesh.Server/Status";    // StatusRequest -> StatusResponse
+inline constexpr std::string_view kLeaderStatusPath = "/mesh.Server/LeaderStatus";  // the same, answered by the leader
 inline constexpr std::string_view kWatchPath = "/mesh.Server/Watch";      // WatchRequest -> stream of WatchMessage
 inline constexpr std::string_view kJoinPath = "/mesh.Server/Join";        // JoinRequest -> JoinResponse
 inline constexpr std::string_view kSignPath = "/mesh.Server/Sign";        // SignRequest -> SignResponse
@@ -82,13 +83,29 @@ struct KvReadResponse {
 struct StatusRequest {
   MESH_MESSAGE(StatusRequest, MESH_STATUS_REQUEST_FIELDS)
 };
+// One server, as the one that answers knows it.
+#define MESH_SERVER_ROLE_VALUES(E) E(0, None, "none") E(1, Learner, "learner") E(2, Voter, "voter") E(3, Leader, "leader")
+MESH_ENUM(ServerRole, std::uint8_t, MESH_SERVER_ROLE_VALUES)
+#define MESH_SERVER_STATUS_FIELDS(F)                                                              \
+  F(1, std::uint64_t, server_id, "ID", "")                                                        \
+  F(2, std::string, node_id, "NodeID", "empty: it has left the cluster, but not Raft yet")        \
+  F(3, std::string, name, "Name", "")                                                             \
+  F(4, std::string, address, "Address", "ADDRESS:PORT of its RPC")                                \
+  F(5, ServerRole, role, "Role", "none: it is about to be added")                                 \
+  F(6, std::optional<Duration>, last_contact, "LastContact", "since the leader heard of it; absent: not known") \
+  F(7, std::uint64_t, lag, "Lag", "entries of the leader's log that it is not known to have")
+struct ServerStatus {
+  MESH_MESSAGE(ServerStatus, MESH_SERVER_STATUS_FIELDS)
+};
+
 #define MESH_STATUS_RESPONSE_FIELDS(F)                                                            \
   F(1, std::string, leader, "Leader", "ADDRESS:PORT of its RPC; empty: none is known")            \
   F(2, ListOf<std::string>, peers, "Peers", "ADDRESS:PORT of each voter")                         \
   F(3, std::string, cluster_id, "ClusterID", "")                                                  \
   F(4, std::uint64_t, term, "Term", "")                                                           \
   F(5, std::uint64_t, commit_index, "CommitIndex", "")                                            \
-  F(6, std::uint64_t, applied_index, "AppliedIndex", "")
+  F(6, std::uint64_t, applied_index, "AppliedIndex", "")                                          \
+  F(7, ListOf<ServerStatus>, servers, "Servers", "in order of id; contact and lag only from the leader")
 struct StatusResponse {
   MESH_MESSAGE(StatusResponse, MESH_STATUS_RESPONSE_FIELDS)
 };
@@ -139,7 +156,8 @@ inline constexpr std::uint32_t kJoinVersion = 1;
   F(6, NodeId, node_id, "NodeID", "UUID")                                                         \
   F(7, std::string, node_name, "NodeName", "")                                                    \
   F(8, JoinKind, kind, "Kind", "what the host wants to be; the token must be for it")             \
-  F(9, Bytes, csr, "CSR", "PKCS#10, DER, signed by the node's key", kBytes)
+  F(9, Bytes, csr, "CSR", "PKCS#10, DER, signed by the node's key", kBytes)                       \
+  F(10, std::string, server_address, "ServerAddress", "of a future server: ADDRESS:PORT of its RPC")
 struct JoinRequest {
   MESH_MESSAGE(JoinRequest, MESH_JOIN_REQUEST_FIELDS)
 };
@@ -149,7 +167,8 @@ struct JoinRequest {
   F(3, ListOf<CaRoot>, roots, "Roots", "all that are trusted")                                    \
   F(4, ListOf<std::string>, servers, "Servers", "ADDRESS:PORT of their RPC")                      \
   F(5, ListOf<std::string>, services, "Services", "name patterns that the node may run")          \
-  F(6, Bytes, ca_key, "CaKey", "for a server, the first time: content of ca.key, to be kept with mode 0600", kBytes | kHidden)
+  F(6, Bytes, ca_key, "CaKey", "for a server, the first time: content of ca.key, to be kept with mode 0600", kBytes | kHidden) \
+  F(7, std::uint64_t, server_id, "ServerID", "of a server: its number in the cluster")
 struct JoinResponse {
   MESH_MESSAGE(JoinResponse, MESH_JOIN_RESPONSE_FIELDS)
 };

@@ -120,7 +120,10 @@ void RpcRedialChannel::Core::set_endpoints(std::vector<Endpoint> list) {
   rng.shuffle(std::span(endpoints));
   next = 0;
   const bool keeps = current != nullptr && std::find(endpoints.begin(), endpoints.end(), current->server) != endpoints.end();
-  if (!keeps) dial_now();
+  const auto added = static_cast<std::size_t>(std::stable_partition(endpoints.begin(), endpoints.end(), [&](const Endpoint& each) {
+                                                return !std::binary_search(before.begin(), before.end(), each);
+                                              }) - endpoints.begin());
+  if (!keeps || (added != 0 && rng.below(endpoints.size()) < added)) dial_now();
 }
 
 void RpcRedialChannel::Core::renew() {

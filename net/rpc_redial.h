@@ -53,7 +53,8 @@ class RpcRedialChannel final : public RpcChannel {
                                               OnReply on_reply) override;
   [[nodiscard]] std::unique_ptr<RpcStream> open(RpcMethod method, Bytes request, RpcStreamObserver& observer) override;
 
-  // Replaces the list (tried in random order). A connection to a server that is not in it is replaced and drained.
+  // Replaces the list (tried in random order). A connection to a server that is not in it is replaced and drained. Where
+  // servers are added, one to a server that stays moves to an added one with the chance that spreads all channels evenly.
   void set_endpoints(std::vector<Endpoint> endpoints);
   // A new connection for new calls (the identity has changed); the running one carries calls until the new one stands,
   // then drains.

@@ -30,6 +30,10 @@ struct Applied {
 [[nodiscard]] Result<Applied> apply(Transaction& tx, const model::AdmitCommand& body);
 [[nodiscard]] Result<Applied> apply(Transaction& tx, const model::LeafIssuedCommand& body);
 [[nodiscard]] Result<Applied> apply(Transaction& tx, const model::MemberRevokeCommand& body);
+[[nodiscard]] Result<Applied> apply(Transaction& tx, const model::ServerUpdateCommand& body);
+
+// A node goes from the catalog with all that is on it. REQUIRES such a node, or nothing happens.
+void erase_node(Transaction& tx, const model::NodeId& node_id);
 
 // Brings the mesh name of a service in line with its instances: gives it an address, updates its ports, or
 // releases it. Mesh addresses are the lowest free of kMeshAddressFirst .. kMeshAddressLast; a released one

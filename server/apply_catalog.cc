@@ -83,8 +83,11 @@ void erase_instance(Transaction& tx, const model::NodeId& node_id, std::string_v
   update_mesh_name(tx, instance->name);
 }
 
+}  // namespace
+
 void erase_node(Transaction& tx, const model::NodeId& node_id) {
   const model::Catalog before = tx.catalog();
+  if (before.node(node_id) == nullptr) return;
   for (const model::ServiceInstance* instance : before.instances_on(node_id)) {
     erase_instance(tx, node_id, instance->id);
   }
@@ -92,8 +95,6 @@ void erase_node(Transaction& tx, const model::NodeId& node_id) {
   for (const model::Check* check : after.checks_on(node_id)) erase_check(tx, *check);
   tx.erase(model::kTableNodes, node_id.text());
 }
-
-}  // namespace
 
 Result<Applied> apply(Transaction& tx, const model::RegisterCommand& body) {
   MESH_TRY(id, node_id_of(tx, body.node));

@@ -35,6 +35,11 @@ void put_token(Transaction& tx, model::JoinToken token) {
   tx.upsert(model::kTableJoinTokens, std::move(key), std::move(token), existing.get());
 }
 
+std::shared_ptr<const model::Server> share_server(Transaction& tx, const model::NodeId& node_id) {
+  const model::Server* found = tx.catalog().server_on(node_id);
+  return found == nullptr ? nullptr : tx.state().servers().share(model::server_key(found->server_id));
+}
+
 model::Member admitted(Transaction& tx, const model::AdmitCommand& body) {
   const model::Member* existing = tx.state().member(body.member.node_id);
   if (existing != nullptr && is_admitted(tx.state(), body)) {
@@ -52,6 +57,30 @@ model::Member admitted(Transaction& tx, const model::AdmitCommand& body) {
   member.token_id = token.id;
   member.joined_at = existing != nullptr ? existing->joined_at : tx.time();
   return member;
+}
+
+void put_server(Transaction& tx, model::Server server, const model::Server* existing) {
+  Bytes key = model::server_key(server.server_id);
+  tx.upsert(model::kTableServers, std::move(key), std::move(server), existing);
+}
+
+// The next number, which no server ever had.
+std::uint64_t take_server_id(Transaction& tx) {
+  const model::Cluster existing = *tx.catalog().cluster();
+  model::Cluster cluster = existing;
+  ++cluster.last_server_id;
+  tx.upsert(model::kTableCluster, {}, cluster, &existing);
+  return cluster.last_server_id;
+}
+
+void admit_server(Transaction& tx, const model::AdmitCommand& body) {
+  const std::shared_ptr<const model::Server> existing = share_server(tx, body.member.node_id);
+  model::Server server;
+  server.server_id = existing != nullptr ? existing->server_id : take_server_id(tx);
+  server.node_id = body.member.node_id;
+  server.name = body.member.name;
+  server.address = body.server_address;
+  put_server(tx, std::move(server), existing.get());
 }
 
 }  // namespace
@@ -73,7 +102,9 @@ Result<Applied> apply(Transaction& tx, const model::JoinTokenDeleteCommand& body
 Result<Applied> apply(Transaction& tx, const model::AdmitCommand& body) {
   MESH_TRY_STATUS(check_admit(tx.state(), body, tx.time()));
   const bool repeated = is_admitted(tx.state(), body);
-  put_member(tx, admitted(tx, body));
+  model::Member member = admitted(tx, body);
+  if (member.kind == model::JoinKind::Server) admit_server(tx, body);
+  put_member(tx, std::move(member));
   if (!repeated) {
     model::JoinToken token = *tx.state().join_token(body.token_id);
     --token.uses_left;
@@ -97,9 +128,22 @@ Result<Applied> apply(Transaction& tx, const model::LeafIssuedCommand& body) {
 Result<Applied> apply(Transaction& tx, const model::MemberRevokeCommand& body) {
   const model::Member* existing = tx.state().member(body.node_id);
   if (existing == nullptr) return error(Code::NotFound, "no member {}", body.node_id.text());
+  MESH_TRY_STATUS(check_not_last_server(tx.state(), body.node_id));
   model::Member member = *existing;
   if (!member.revoked_at) member.revoked_at = tx.time();
   put_member(tx, std::move(member));
+  erase_node(tx, body.node_id);
+  if (const auto server = share_server(tx, body.node_id)) tx.erase(model::kTableServers, model::server_key(server->server_id));
+  return Applied{true, body.node_id.text()};
+}
+
+Result<Applied> apply(Transaction& tx, const model::ServerUpdateCommand& body) {
+  const std::shared_ptr<const model::Server> existing = tx.state().servers().share(model::server_key(body.server_id));
+  if (existing == nullptr || existing->node_id != body.node_id)
+    return error(Code::NotFound, "no server {} on node {}", body.server_id, body.node_id.text());
+  model::Server server = *existing;
+  server.address = body.address;
+  put_server(tx, std::move(server), existing.get());
   return Applied{true, body.node_id.text()};
 }
 

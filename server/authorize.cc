@@ -69,6 +69,11 @@ Status check_agent_command(const model::Member& member, const model::Command& co
   }
 }
 
+Status check_own_server(const Caller& caller, const model::ServerUpdateCommand& body) {
+  if (caller.kind == Kind::Server && is_own(*caller.member, body.node_id)) return {};
+  return error(Code::Denied, "only a server itself tells where it is");
+}
+
 // What default allow leaves closed.
 bool makes_identity(model::CommandKind kind) {
   return kind == model::CommandKind::JoinTokenDelete || kind == model::CommandKind::MemberRevoke;
@@ -127,6 +132,7 @@ Status authorize(const Caller& caller, const model::Catalog& catalog, const mode
   if (is_internal(command.kind)) {
     return error(Code::Denied, "a command of kind '{}' is made by servers themselves", enum_text(command.kind));
   }
+  if (command.kind == model::CommandKind::ServerUpdate) return check_own_server(caller, *command.server_update);
   if (may_do_all(caller)) return {};
   if (default_allow(catalog) && !makes_identity(command.kind)) return {};
   return check_agent_command(*caller.member, command);

@@ -1,7 +1,7 @@
 // Who may do what: one pure function of the caller, the catalog and the wish. Any thread.
 //
 //   Local    the server's own process: everything but what only servers make (it has decided for its own callers)
-//   Server   as Local; a call that it passes on for somebody is decided by that somebody (model::ForwardRequest)
+//   Server   as Local, and where itself is to be found; a call that it passes on for somebody is decided by that somebody (model::ForwardRequest)
 //   Agent    its own node's registrations, of services that its join token allows; reading the catalog; certificates for
 //            its node and services; leaving. Everything else needs default allow, or a management token
 //   Joining  the Join call

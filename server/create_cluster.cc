@@ -6,7 +6,6 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "base/message_json.h"
 #include "base/uuid.h"
 #include "model/names.h"
 #include "model/spiffe.h"
@@ -17,6 +16,7 @@
 #include "server/identity.h"
 #include "server/leaf_plan.h"
 #include "server/raft_host.h"
+#include "server/server_folder.h"
 #include "server/validate.h"
 #include "storage/posix_disk.h"
 #include "storage/segment_log.h"
@@ -27,40 +27,6 @@ namespace {
 
 constexpr ByteCount kInitBytesMax{256 * 1024};
 constexpr raft::ServerId kFirstServer{1};
-
-std::string init_file(const std::string& data_dir) { return data_dir + "/init.command"; }
-// Present while a cluster is being made: what lies beside it, without server.json, never served anybody.
-std::string marker_file(const std::string& data_dir) { return data_dir + "/creating"; }
-
-Result<bool> exists(const std::string& path) {
-  const Result<Bytes> content = read_file(path, kInitBytesMax);
-  if (content.ok() || content.error().code == Code::Overloaded) return true;
-  if (content.error().code == Code::NotFound) return false;
-  return content.error();
-}
-
-Result<bool> holds_log(storage::PosixDisk& disk, const std::string& data_dir) {
-  const auto names = disk.list(log_folder(data_dir));
-  if (!names.ok() && names.error().code == Code::NotFound) return false;
-  if (!names.ok()) return names.error();
-  return !names->empty();
-}
-
-// Clears what an interrupted attempt left, and refuses what is not ours to clear.
-Status prepare(const std::string& data_dir) {
-  MESH_TRY(made, exists(data_dir + "/server.json"));
-  if (made) return error(Code::Conflict, "{} is a server's data directory already", data_dir);
-  MESH_TRY(interrupted, exists(marker_file(data_dir)));
-  storage::PosixDisk disk;
-  MESH_TRY(has_log, holds_log(disk, data_dir));
-  if (has_log && !interrupted) {
-    return error(Code::Conflict, "{} holds a Raft log, but no server.json: move it away, or restore that file",
-                 log_folder(data_dir));
-  }
-  MESH_TRY_STATUS(write_file_atomic(marker_file(data_dir), "a cluster is being made here\n"));
-  MESH_TRY_STATUS(remove_tree(log_folder(data_dir)));
-  return remove_tree(tables_folder(data_dir));
-}
 
 struct Authority {
   net::Signer::Root root;
@@ -159,7 +125,7 @@ Status write_server(const NewCluster& cluster, const CreatedCluster& made) {
   identity.server_id = kFirstServer.value();
   identity.datacenter = made.datacenter;
   identity.node_id = made.node_id;
-  return write_file_atomic(cluster.data_dir + "/server.json", to_json(identity));
+  return finish_server(cluster.data_dir, identity);
 }
 
 Result<CreatedCluster> names_of(const NewCluster& cluster) {
@@ -185,17 +151,13 @@ Result<CreatedCluster> names_of(const NewCluster& cluster) {
 
 Result<CreatedCluster> create_cluster(const NewCluster& cluster) {
   MESH_TRY(made, names_of(cluster));
-  MESH_TRY_STATUS(make_dirs(cluster.data_dir));
-  MESH_TRY(lock, FileLock::acquire(cluster.data_dir + "/server.lock"));
-  MESH_TRY_STATUS(prepare(cluster.data_dir));
+  MESH_TRY(lock, begin_server(cluster.data_dir));
   const CaKey ca_key = CaKey::make();
   MESH_TRY(init, make_init(cluster, made, ca_key).context("while making the cluster's keys"));
   MESH_TRY_STATUS(write_ca_key(cluster.data_dir, ca_key));
   MESH_TRY_STATUS(write_file_atomic(init_file(cluster.data_dir), model::encode_command(model::make_command(std::move(init)))));
   if (cluster.save) MESH_TRY_STATUS(cluster.save(made));
   MESH_TRY_STATUS(write_server(cluster, made).context("while making a cluster"));
-  const Status cleared = remove_tree(marker_file(cluster.data_dir));
-  if (!cleared.ok()) LOG_WARN("a file was not removed", {"why", cleared.error()});  // server.json counts
   return made;
 }
 

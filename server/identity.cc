@@ -13,10 +13,10 @@ namespace {
 
 constexpr ByteCount kIdentityBytesMax{4096};
 
-std::string identity_file(const std::string& data_dir) { return data_dir + "/server.json"; }
-
 }  // namespace
 
+std::string identity_file(const std::string& data_dir) { return data_dir + "/server.json"; }
+std::string init_file(const std::string& data_dir) { return data_dir + "/init.command"; }
 std::string log_folder(const std::string& data_dir) { return data_dir + "/raft"; }
 std::string tables_folder(const std::string& data_dir) { return data_dir + "/tables"; }
 
@@ -24,7 +24,7 @@ Result<ServerIdentity> read_identity(const std::string& data_dir) {
   const Result<Bytes> text = read_file(identity_file(data_dir), kIdentityBytesMax);
   if (!text.ok() && text.error().code == Code::NotFound) {
     return error(Code::Precondition,
-                 "{} is no server's data directory: make a cluster with 'meshctl cluster init'", data_dir);
+                 "{} is no server's data directory: make a cluster with 'meshctl cluster init', or join one with a token of 'meshctl token join --server'", data_dir);
   }
   if (!text.ok()) return text.error();
   MESH_TRY(json, parse_json(*text).context("while reading {}", identity_file(data_dir)));

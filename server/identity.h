@@ -25,7 +25,10 @@ struct ServerIdentity {
 // Errors: Precondition (no server's directory: says what to do), Corrupt, Unsupported (a later layout), Io.
 [[nodiscard]] Result<ServerIdentity> read_identity(const std::string& data_dir);
 
-// Folders of a server's stores.
+// Files of a server: who it is; an Init command that waits for the first leadership (server/create_cluster.h).
+[[nodiscard]] std::string identity_file(const std::string& data_dir);
+[[nodiscard]] std::string init_file(const std::string& data_dir);
+// Folders of its stores.
 [[nodiscard]] std::string log_folder(const std::string& data_dir);
 [[nodiscard]] std::string tables_folder(const std::string& data_dir);
 

@@ -84,6 +84,7 @@ void IdentityService::join(net::RpcRequest request, net::RpcReply reply) {
   wanted.node_name = message->node_name;
   wanted.token_id = message->token_id;
   wanted.secret_hash = net::sha256(message->secret);
+  wanted.server_address = message->server_address;
   issue(std::move(wanted), message->csr, std::move(reply));
 }
 

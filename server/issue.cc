@@ -57,6 +57,7 @@ Result<model::Command> IdentityService::Issue::make_command(const net::CsrInfo& 
     body.member.name = wanted_.node_name;
     body.member.key_hash = request.key_hash;
     body.leaf = order.plan.row;
+    body.server_address = wanted_.server_address;
     MESH_TRY_STATUS(check_admit(state, body, std::max(state.time(), wall_now())));
     command = model::make_command(std::move(body));
   }
@@ -97,6 +98,7 @@ Bytes IdentityService::Issue::answer(std::string chain) const {
   response.roots = std::move(roots);
   response.servers = service_.parts_.servers();
   if (const model::Member* member = state.member(wanted_.subject.node_id)) response.services = member->services;
+  if (const model::Server* server = state.catalog().server_on(wanted_.subject.node_id)) response.server_id = server->server_id;
   // Not at a renewal: an old CSR, which anyone may have kept, would be enough for that.
   const bool with_secret = !wanted_.token_id.empty();
   if (with_secret && wanted_.subject.kind == model::JoinKind::Server) response.ca_key = service_.parts_.ca.key_text();

@@ -13,6 +13,7 @@ struct IdentityService::Wanted {
   std::string node_name;
   std::string token_id;  // with Join: the host is to be admitted; empty: it is a member
   Bytes secret_hash;
+  std::string server_address;  // of a host that becomes a server
   bool join = false;  // which of the two calls it was
 };
 

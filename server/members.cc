@@ -22,6 +22,13 @@ Status check_use(const State& state, const model::AdmitCommand& body, WallTime t
   return bad_join_token();
 }
 
+Status check_room(const State& state, const model::Member& member) {
+  if (member.kind != model::JoinKind::Server) return {};
+  if (state.catalog().cluster() == nullptr) return error(Code::Precondition, "the cluster is still being made");
+  if (state.servers().size() < kServersMax || state.catalog().server_on(member.node_id) != nullptr) return {};
+  return error(Code::Precondition, "the cluster has {} servers, which is the most there may be: join as an agent", kServersMax);
+}
+
 Status check_name_free(const State& state, std::string_view name, const model::NodeId& node_id) {
   const model::NodeId* holder = state.member_named(name);
   if (holder == nullptr || *holder == node_id) return {};
@@ -71,8 +78,17 @@ Status check_admit(const State& state, const model::AdmitCommand& body, WallTime
     return error(Code::Conflict, "node {} is bound to another key: join under a new node id",
                  member->node_id.text());
   }
-  if (!is_admitted(state, body)) MESH_TRY_STATUS(check_use(state, body, time));
+  if (!is_admitted(state, body)) {
+    MESH_TRY_STATUS(check_use(state, body, time));
+    MESH_TRY_STATUS(check_room(state, body.member));
+  }
   return check_name_free(state, body.member.name, body.member.node_id);
+}
+
+Status check_not_last_server(const State& state, const model::NodeId& node_id) {
+  if (state.catalog().server_on(node_id) == nullptr || state.servers().size() > 1) return {};
+  return error(Code::Precondition,
+               "this is the only server: without it there is no cluster; let others join first ('meshctl token join --server')");
 }
 
 Status check_may_have_leaf(const State& state, const model::NodeId& node_id, std::string_view service) {

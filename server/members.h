@@ -6,19 +6,28 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "model/command.h"
+#include "raft/configuration.h"
 #include "server/state.h"
 
 namespace mesh::server {
 
+// Rows of servers at most; fewer than Raft's configuration has room for, because a server that left may still be in it.
+inline constexpr std::size_t kServersMax = 16;
+static_assert(kServersMax < raft::kServersMax);
+
 // What a wrong token is answered with, whichever part was wrong.
 [[nodiscard]] Error bad_join_token();
 
-// Errors: Denied (revoked; bad_join_token), Conflict (the node id has another key; the name is another member's).
+// Errors: Denied (revoked; bad_join_token), Conflict (the node id has another key; the name is another member's),
+// Precondition (no room for a further server).
 // The hash of the secret is compared in constant time.
 [[nodiscard]] Status check_admit(const State& state, const model::AdmitCommand& body, WallTime time);
 
 // Whether this admission repeats one that was applied: same node, key and token.
 [[nodiscard]] bool is_admitted(const State& state, const model::AdmitCommand& body);
+
+// Precondition: the node is the only server, so that there would be no cluster without it.
+[[nodiscard]] Status check_not_last_server(const State& state, const model::NodeId& node_id);
 
 // Errors: Denied, NotFound, Conflict, Invalid, as the page says.
 [[nodiscard]] Status check_leaf(const State& state, const model::LeafIssuedCommand& body);

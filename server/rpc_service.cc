@@ -5,11 +5,15 @@
 
 #include "base/clock.h"
 #include "model/protocol.h"
+#include "server/members.h"
+#include "server/server_status.h"
 #include "server/validate.h"
 
 namespace mesh::server {
 
 namespace {
+
+constexpr Duration kAnswerTime = milliseconds(100);  // for an answer to come before its deadline
 
 // The state machine applies it once, however often it comes.
 bool has_request_id(const Bytes& request) {
@@ -63,8 +67,9 @@ RpcService::RpcService(Parts parts, Options options)
                  [this](model::Command command, RaftHost::OnResult on_result) {
                    propose(std::move(command), std::move(on_result));
                  },
-                 [this] { return server_addresses(); }, options_.refusal_delay}),
-      calls_({parts_.loop, parts_.host, parts_.transport, options_.metrics, options_.hold_max}) {
+                 [this] { return server_addresses(parts_.machine.state()); }, options_.refusal_delay}),
+      calls_({parts_.loop, parts_.host, parts_.transport, options_.metrics, options_.hold_max}),
+      duty_({parts_.loop, parts_.host, [this]() -> const State& { return parts_.machine.state(); }, options_.metrics}) {
   on_loaded(parts_.machine.state());
   parts_.machine.set_observer(this);
 }
@@ -80,6 +85,10 @@ void RpcService::serve(net::RpcServer& server) {
   calls_.handle(
       server, model::kApplyPath,
       [this](net::RpcRequest request, net::RpcReply reply) { apply(std::move(request), std::move(reply)); }, has_request_id);
+  calls_.handle(
+      server, model::kLeaderStatusPath,
+      [this](net::RpcRequest request, net::RpcReply reply) { status(std::move(request), std::move(reply)); },
+      [](const Bytes&) { return true; });
   unary(model::kBarrierPath, &RpcService::barrier);
   unary(model::kKvReadPath, &RpcService::kv_read);
   unary(model::kStatusPath, &RpcService::status);
@@ -133,6 +142,9 @@ void RpcService::apply(net::RpcRequest request, net::RpcReply reply) {
   if (!message.ok()) return reply.finish(std::move(message).error());
   const Status allowed = allow_write(request, *message);
   if (!allowed.ok()) return reply.finish(allowed.error());
+  if (message->command.kind == model::CommandKind::MemberRevoke) {
+    return revoke(std::move(message->command), request.deadline, std::move(reply));
+  }
   // An agent waits for the index of its write; one that changed nothing brings no delta.
   const bool watched = message->command.kind != model::CommandKind::Kv;
   propose(std::move(message->command),
@@ -140,6 +152,37 @@ void RpcService::apply(net::RpcRequest request, net::RpcReply reply) {
             reply.finish(std::move(result));
             if (watched) watches_.announce(parts_.machine.state().catalog().index());
           });
+}
+
+// A leader that is to go hands over first: the call is repeated at the next one.
+void RpcService::revoke(model::Command command, MonoTime deadline, net::RpcReply reply) {
+  const State& state = parts_.machine.state();
+  const model::NodeId node = command.member_revoke->node_id;
+  const model::Member* member = state.member(node);
+  const bool of_server = member != nullptr && member->kind == model::JoinKind::Server;
+  if (const model::Server* server = state.catalog().server_on(node)) {
+    if (const Status last = check_not_last_server(state, node); !last.ok()) return reply.finish(last.error());
+    const raft::ServerId id(server->server_id);
+    if (const Status possible = duty_.check_removal(id); !possible.ok()) return reply.finish(possible.error());
+    if (id == parts_.host.core().self()) {
+      return parts_.host.hand_over([reply = std::move(reply)]() mutable {
+        reply.finish(error(Code::Unavailable, "this server leads and hands over before it leaves"));
+      });
+    }
+  }
+  propose(std::move(command), [this, of_server, deadline, reply = std::move(reply)](Result<Bytes> result) mutable {
+    watches_.announce(parts_.machine.state().catalog().index());
+    if (!of_server || !status_of(result).ok()) return reply.finish(std::move(result));
+    duty_.await_removals(deadline - kAnswerTime, [reply = std::move(reply), result = std::move(result)](const Status& done) mutable {
+      if (done.ok()) reply.finish(std::move(result));
+      else reply.finish(done.error());
+    });
+  });
+}
+
+void RpcService::on_role() {
+  calls_.on_role();
+  if (options_.keeps_membership) duty_.on_role();
 }
 
 void RpcService::propose(model::Command command, RaftHost::OnResult on_result) {
@@ -190,8 +233,11 @@ void RpcService::status(net::RpcRequest request, net::RpcReply reply) {
   if (!allowed.ok()) return reply.finish(allowed.error());
   const raft::Core& core = parts_.host.core();
   model::StatusResponse response;
-  response.leader = parts_.transport.address_of(core.leader());
-  response.peers = server_addresses();
+  const State& state = parts_.machine.state();
+  response.leader = server_address(state, core.leader());
+  if (response.leader.empty()) response.leader = parts_.transport.address_of(core.leader());  // not told yet, or no rows yet
+  response.peers = voter_addresses(state, core.configuration());
+  response.servers = server_statuses(state, core, parts_.loop.now());
   if (const model::Cluster* cluster = parts_.machine.state().catalog().cluster())
     response.cluster_id = cluster->id;
   response.term = core.term().value();
@@ -211,12 +257,6 @@ void RpcService::watch(net::RpcRequest request, std::unique_ptr<net::RpcServerSt
                 if (!allowed.ok()) return waiting->stream->end(allowed.error());
                 watches_.subscribe(asked, std::move(waiting->stream));
               });
-}
-
-std::vector<std::string> RpcService::server_addresses() const {
-  const raft::Core& core = parts_.host.core();
-  if (!core.configuration().is_voter(core.self())) return {};
-  return {parts_.transport.address_of(core.self())};
 }
 
 // --- for others

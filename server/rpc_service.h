@@ -5,6 +5,7 @@
 //   KvRead   waits for freshness as Barrier does, then answers or blocks (KvReads)
 //   Watch    hands the stream to the WatchHub
 //   Forward  another server's call for somebody else: answered as that caller's own
+//   MemberRevoke, of a server, is refused if too few would be left, and answered once the server is out of Raft (MembershipDuty)
 //   Join, Sign and what concerns tokens: IdentityService
 //
 // At a server that does not lead: writes and identity go to the leader (LeaderCalls); reads are answered here, after the
@@ -28,6 +29,7 @@
 #include "server/identity_service.h"
 #include "server/kv_reads.h"
 #include "server/leader_calls.h"
+#include "server/membership_duty.h"
 #include "server/raft_host.h"
 #include "server/rpc_transport.h"
 #include "server/state_machine.h"
@@ -49,6 +51,7 @@ class RpcService final : private StateObserver {
     Duration refusal_delay = LateRefusals::kRefusalDelay;
     MetricRegistry* metrics = nullptr;
     Duration hold_max = LeaderCalls::kHoldMax;
+    bool keeps_membership = true;  // see ServerOptions
   };
 
   // From here on it observes the machine.
@@ -63,12 +66,13 @@ class RpcService final : private StateObserver {
   // already.
   void propose(model::Command command, RaftHost::OnResult on_result);
 
-  void on_role() { calls_.on_role(); }
+  void on_role();
   // Calls that have no answer yet.
   [[nodiscard]] std::size_t under_way() const { return calls_.under_way(); }
 
  private:
   void apply(net::RpcRequest request, net::RpcReply reply);
+  void revoke(model::Command command, MonoTime deadline, net::RpcReply reply);
   void barrier(net::RpcRequest request, net::RpcReply reply);
   void kv_read(net::RpcRequest request, net::RpcReply reply);
   void status(net::RpcRequest request, net::RpcReply reply);
@@ -80,7 +84,6 @@ class RpcService final : private StateObserver {
   [[nodiscard]] Status allow(const net::RpcRequest& request, std::string_view token, Wish wish) const;
   void allow_fresh(const net::RpcRequest& request, const std::string& token, Wish wish, UniqueFunction<void(Status)> then);
   [[nodiscard]] Status allow_write(const net::RpcRequest& request, const model::ApplyRequest& message) const;
-  [[nodiscard]] std::vector<std::string> server_addresses() const;
   void tell_peers(const State& state);
   void drop_removed_members(const model::ChangeSet& changes, const State& state);
 
@@ -94,6 +97,7 @@ class RpcService final : private StateObserver {
   KvReads kv_reads_;
   IdentityService identity_;
   LeaderCalls calls_;
+  MembershipDuty duty_;
 };
 
 }  // namespace mesh::server

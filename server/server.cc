@@ -42,8 +42,12 @@ Result<std::unique_ptr<Server>> Server::open(net::Loop& loop, const ServerOption
   server->ca_ = std::make_unique<Ca>(loop.ref(), std::move(ca_key));
   server->service_ =
       std::make_unique<RpcService>(RpcService::Parts{loop, *server->host_, server->machine_, *server->ca_, server->transport_},
-                                   RpcService::Options{options.seed + 1, options.refusal_delay, options.metrics, options.hold_max});
+                                   RpcService::Options{options.seed + 1, options.refusal_delay, options.metrics, options.hold_max,
+                                                       options.keeps_membership});
   server->service_->serve(server->rpc_);
+  server->own_row_ = std::make_unique<OwnRow>(
+      OwnRow::Parts{loop, server->rpc_, [state = &server->machine_]() -> const State& { return state->state(); }}, server->identity_,
+      options.rpc_address, options.seed + 3);
   return server;
 }
 

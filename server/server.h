@@ -21,6 +21,7 @@
 #include "net/tls/identity.h"
 #include "server/ca.h"
 #include "server/identity.h"
+#include "server/own_row.h"
 #include "server/raft_host.h"
 #include "server/rpc_service.h"
 #include "server/rpc_transport.h"
@@ -40,6 +41,7 @@ struct ServerOptions {
   net::HandshakePool* pool = nullptr;
   std::string trust_domain;            // of the mesh; with pool
   MetricRegistry* metrics = nullptr;   // outlives the server
+  bool keeps_membership = true;        // false: Raft's configuration is changed by hand only (tests)
 };
 
 class Server final : private RaftHostObserver {
@@ -95,6 +97,7 @@ class Server final : private RaftHostObserver {
   std::unique_ptr<RaftHost> host_;
   std::unique_ptr<Ca> ca_;
   std::unique_ptr<RpcService> service_;
+  std::unique_ptr<OwnRow> own_row_;
   net::Timer drain_timer_;
   MonoTime drain_until_ = kNever;
   UniqueFunction<void()> on_stopped_;  // while it drains

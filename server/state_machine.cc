@@ -36,6 +36,8 @@ Result<Applied> dispatch(Transaction& tx, const model::Command& command) {
       return apply(tx, *command.leaf_issued);
     case model::CommandKind::MemberRevoke:
       return apply(tx, *command.member_revoke);
+    case model::CommandKind::ServerUpdate:
+      return apply(tx, *command.server_update);
     case model::CommandKind::None:
       break;
   }

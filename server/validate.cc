@@ -6,6 +6,7 @@
 #include "model/kv.h"
 #include "model/names.h"
 #include "model/protocol.h"
+#include "net/address.h"
 
 namespace mesh::server {
 
@@ -168,11 +169,18 @@ Status check_leaf_row(const model::Leaf& leaf) {
   return error(Code::Invalid, "a certificate that is never valid");
 }
 
+Status check_server_address(std::string_view address) {
+  const auto parsed = net::Address::parse(address);
+  if (parsed.ok() && parsed->port != 0) return {};
+  return error(Code::Invalid, "a server's address is ADDRESS:PORT of its RPC, not \"{}\"", address.substr(0, kAddressBytesMax));
+}
+
 Status validate_body(const model::AdmitCommand& body) {
   MESH_TRY_STATUS(check_name("the node name", body.member.name));
   MESH_TRY_STATUS(check_hash("the hash of a secret", body.secret_hash));
   MESH_TRY_STATUS(check_hash("the hash of a key", body.member.key_hash));
   if (body.leaf.node_id != body.member.node_id) return error(Code::Invalid, "the certificate is of another node");
+  if (body.member.kind == model::JoinKind::Server) MESH_TRY_STATUS(check_server_address(body.server_address));
   return check_leaf_row(body.leaf);
 }
 
@@ -185,6 +193,11 @@ Status validate_body(const model::LeafIssuedCommand& body) {
 Status validate_body(const model::MemberRevokeCommand& body) {
   if (!Uuid::parse(body.node_id).ok()) return error(Code::Invalid, "the node id is no UUID");
   return {};
+}
+
+Status validate_body(const model::ServerUpdateCommand& body) {
+  if (!Uuid::parse(body.node_id).ok()) return error(Code::Invalid, "the node id is no UUID");
+  return check_server_address(body.address);
 }
 
 }  // namespace
@@ -220,6 +233,8 @@ Status validate(const model::Command& command) {
       return validate_body(*checked.leaf_issued);
     case model::CommandKind::MemberRevoke:
       return validate_body(*checked.member_revoke);
+    case model::CommandKind::ServerUpdate:
+      return validate_body(*checked.server_update);
     case model::CommandKind::None:
       break;
   }

@@ -9,6 +9,7 @@
 #include "model/check.h"
 #include "model/intention.h"
 #include "model/node.h"
+#include "model/protocol.h"
 #include "model/service.h"
 #include "model/token.h"
 
@@ -71,9 +72,28 @@ struct JoinTokenAnswer {
   F(6, ListOf<std::string>, voters, "Voters", "ADDRESS:PORT each")                                      \
   F(7, std::uint64_t, term, "Term", "")                                                                 \
   F(8, std::uint64_t, commit_index, "CommitIndex", "")                                                  \
-  F(9, std::uint64_t, applied_index, "AppliedIndex", "of the server that answered")
+  F(9, std::uint64_t, applied_index, "AppliedIndex", "of the server that answered")                    \
+  F(10, ListOf<model::ServerStatus>, servers, "Servers", "each server, as the leader sees it, else as the one that answered")
 struct ClusterAnswer {
   MESH_MESSAGE(ClusterAnswer, MESH_CLUSTER_ANSWER_FIELDS)
+};
+
+// Consul's /v1/operator/raft/configuration.
+#define MESH_RAFT_SERVER_FIELDS(F)                                                                      \
+  F(1, std::string, id, "ID", "node id")                                                                \
+  F(2, std::string, node, "Node", "its name")                                                           \
+  F(3, std::string, address, "Address", "ADDRESS:PORT of its RPC")                                      \
+  F(4, bool, leader, "Leader", "")                                                                      \
+  F(5, std::string, protocol_version, "ProtocolVersion", "")                                            \
+  F(6, bool, voter, "Voter", "")
+struct RaftServer {
+  MESH_MESSAGE(RaftServer, MESH_RAFT_SERVER_FIELDS)
+};
+#define MESH_RAFT_CONFIGURATION_FIELDS(F)                                                               \
+  F(1, ListOf<RaftServer>, servers, "Servers", "")                                                      \
+  F(2, std::uint64_t, index, "Index", "")
+struct RaftConfiguration {
+  MESH_MESSAGE(RaftConfiguration, MESH_RAFT_CONFIGURATION_FIELDS)
 };
 
 }  // namespace mesh::agent

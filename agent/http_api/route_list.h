@@ -55,7 +55,9 @@
   ACT(Delete, "/v1/connect/intentions/:id", intention_delete, "", "Removes it")                                        \
   ACT(Get, "/v1/status/leader", status_leader, "dc", "RPC address of the Raft leader; empty if none is known")         \
   ACT(Get, "/v1/status/peers", status_peers, "dc", "RPC addresses of the Raft servers")                                \
-  ACT(Put, "/v1/agent/leave", agent_leave, "", "Takes this node and what is on it out of the catalog")                  \
+  ACT(Get, "/v1/operator/raft/configuration", raft_configuration, "dc", "The servers of the Raft configuration")        \
+  ACT(Put, "/v1/agent/leave", agent_leave, "", "Takes this node out of the mesh; a server out of the cluster too")      \
+  ACT(Delete, "/v1/mesh/members/:node", mesh_member_delete, "", "Takes another node out of the mesh: by name or id")    \
   ACT(Get, "/v1/mesh/cluster", mesh_cluster, "", "The cluster: id, leader, voters, and how this agent reaches it")      \
   ACT(Post, "/v1/mesh/join-tokens", mesh_join_token_create, "", "Makes a join token; the answer shows it, once")        \
   ACT(Get, "/metrics", metrics, "", "Metrics in the Prometheus text format")

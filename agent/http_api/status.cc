@@ -1,4 +1,5 @@
 // Handlers about the Raft group, and the metrics of this process.
+#include "agent/http_api/bodies.h"
 #include "agent/http_api/call.h"
 #include "agent/http_api/routes.h"
 
@@ -32,6 +33,24 @@ void handlers::status_peers(std::unique_ptr<Call> call) {
     out.begin_list();
     for (const std::string& peer : status.peers) out.string(peer);
     out.end_list();
+  });
+}
+
+void handlers::raft_configuration(std::unique_ptr<Call> call) {
+  ask_status(std::move(call), [](JsonWriter& out, const model::StatusResponse& status) {
+    RaftConfiguration configuration;
+    for (const model::ServerStatus& server : status.servers) {
+      if (server.role == model::ServerRole::None) continue;
+      RaftServer& row = configuration.servers.emplace_back();
+      row.id = server.node_id;
+      row.node = server.name;
+      row.address = server.address;
+      row.leader = server.role == model::ServerRole::Leader;
+      row.protocol_version = "3";
+      row.voter = server.role >= model::ServerRole::Voter;
+    }
+    configuration.index = status.commit_index;
+    write_json(out, configuration);
   });
 }
 

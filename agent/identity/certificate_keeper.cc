@@ -154,6 +154,7 @@ void CertificateKeeper::update(const AgentView& view) {
   if (view.connected) {
     take_placement(view);
     take_roots(view);
+    take_server_rows(view);
   }
   arm();
 }
@@ -256,6 +257,17 @@ void CertificateKeeper::take_roots(const AgentView& view) {
               if (!status.ok()) LOG_WARN("the trusted roots could not be kept on disk", {"why", status.error()});
             });
   changed();
+}
+
+// Where the servers are, as the catalog says; kept for a start without any.
+void CertificateKeeper::take_server_rows(const AgentView& view) {
+  if (view.catalog.servers_index() == servers_index_) return;
+  servers_index_ = view.catalog.servers_index();
+  std::vector<std::string> servers;
+  for (const model::Server* server : view.catalog.servers()) {
+    if (!server->address.empty()) servers.push_back(server->address);
+  }
+  take_servers(servers);
 }
 
 // --- asking

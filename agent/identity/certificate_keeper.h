@@ -85,6 +85,7 @@ class CertificateKeeper {
   void take_services(const AgentView& view);
   void take_placement(const AgentView& view);
   void take_roots(const AgentView& view);
+  void take_server_rows(const AgentView& view);
   void add(const std::string& service);
   void drop(const std::string& service);
   void on_loaded(const std::string& service, std::uint64_t mark, Loaded loaded);
@@ -114,8 +115,9 @@ class CertificateKeeper {
   IdentitiesPtr published_;
   bool publish_due_ = false;
   std::uint64_t next_mark_ = 1;
-  std::uint64_t local_revision_;  // of the services that were taken; roots_index_ likewise
+  std::uint64_t local_revision_;  // of the services that were taken; the others likewise
   std::uint64_t roots_index_ = 0;
+  std::uint64_t servers_index_ = 0;
   bool too_many_told_ = false;
   std::shared_ptr<char> alive_ = std::make_shared<char>();
   Counter requests_;

@@ -51,6 +51,9 @@ Result<Prepared> prepare(const NodeFiles& files, const model::JoinTicket& ticket
   return node;
 }
 
+// What is to be done with the answer besides.
+using Keep = std::function<Status(const NodeRecord&, const model::JoinResponse&)>;
+
 model::JoinRequest request_for(const NodeRecord& record, Bytes csr) {
   model::JoinRequest request;
   request.version = model::kJoinVersion;
@@ -151,18 +154,19 @@ Result<std::shared_ptr<const net::TlsIdentity>> check_answer(const Answered& ans
   return identity;
 }
 
-Result<JoinedNode> obtain(const NodeFiles& files, Prepared node, model::JoinRequest request, Duration time_max, JoinWays ways) {
+Result<JoinedNode> obtain(const NodeFiles& files, Prepared node, model::JoinRequest request, Duration time_max, JoinWays ways,
+                          const Keep& keep = nullptr) {
   MESH_TRY(answered, Asker(ways, time_max, node.record).run(request));
   const WallTime now = ways.now();
   MESH_TRY(identity, check_answer(answered, node).context("while reading the answer of {}", answered.server));
   if (!answered.response.servers.empty()) node.record.servers = answered.response.servers;
   if (!answered.response.services.empty()) node.record.services = answered.response.services;
+  if (keep) MESH_TRY_STATUS(keep(node.record, answered.response));
   MESH_TRY_STATUS(files.finish(node.record, answered.response.certificate, answered.response.roots));
   JoinedNode joined;
   joined.record = std::move(node.record);
   joined.cluster = std::move(answered.response.cluster);
   joined.server = std::move(answered.server);
-  joined.ca_key = std::move(answered.response.ca_key);
   joined.clock_ahead = now - (identity->leaf().not_before + kBackdated);
   if (const std::string warning = clock_warning(joined.clock_ahead); !warning.empty())
     LOG_WARN("this host's clock is off", {"what", warning});
@@ -186,6 +190,7 @@ std::string clock_warning(Duration clock_ahead) {
 }
 
 Result<JoinedNode> join_cluster(const model::JoinTicket& ticket, const JoinOptions& options, JoinWays ways) {
+  CHECK(ticket.kind != model::JoinKind::Server || options.keep, "a server that keeps nothing");
   const NodeFiles files(options.data_dir);
   MESH_TRY(node, prepare(files, ticket, options.node_name));
   MESH_TRY_STATUS(files.begin(node.record, node.key_pem));
@@ -193,7 +198,8 @@ Result<JoinedNode> join_cluster(const model::JoinTicket& ticket, const JoinOptio
   model::JoinRequest request = request_for(node.record, std::move(csr));
   request.token_id = ticket.token_id;
   request.secret = ticket.secret;
-  return obtain(files, std::move(node), std::move(request), options.server_time_max, ways);
+  if (ticket.kind == model::JoinKind::Server) request.server_address = options.rpc_address;
+  return obtain(files, std::move(node), std::move(request), options.server_time_max, ways, options.keep);
 }
 
 Result<JoinedNode> join_cluster(const model::JoinTicket& ticket, const JoinOptions& options) {

@@ -10,6 +10,7 @@
 //   what else the servers say (model/protocol.h), what node_files.h says
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "agent/identity/join_caller.h"
@@ -18,6 +19,7 @@
 #include "base/time.h"
 #include "model/authority.h"
 #include "model/join_ticket.h"
+#include "model/protocol.h"
 
 namespace mesh::agent {
 
@@ -28,6 +30,10 @@ inline constexpr std::size_t kJoinServersTried = 16;
 struct JoinOptions {
   std::string data_dir;  // made if missing
   std::string node_name;
+  std::string rpc_address = {};  // of a future server: ADDRESS:PORT
+  // Keeps what only a server has of the answer, before the host counts as joined; called again when a join is repeated. Its
+  // error ends the join. REQUIRED for a server.
+  std::function<Status(const NodeRecord&, const model::JoinResponse&)> keep = nullptr;
   Duration server_time_max = kJoinServerTimeMax;
 };
 
@@ -35,7 +41,6 @@ struct JoinedNode {
   NodeRecord record;
   model::Cluster cluster;
   std::string server;     // that let this host in
-  Bytes ca_key;           // of a server that joined: content of its ca.key
   Duration clock_ahead{}; // of this host's clock before the servers', to about the time of the call
 };
 

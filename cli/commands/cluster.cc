@@ -18,6 +18,24 @@ std::string joined(const JsonValue& object, std::string_view name) {
   return out;
 }
 
+// Since the leader heard of it; without a leader nobody knows.
+std::string contact_of(const JsonValue& server) {
+  const std::string since = cell(server, "LastContact");
+  if (cell(server, "Role") == "leader") return "-";
+  return since.empty() ? "not known" : since + " ago";
+}
+
+void print_servers(Invocation& run, const JsonValue& cluster) {
+  const JsonValue* servers = cluster.find("Servers");
+  if (servers == nullptr || servers->items().empty()) return;
+  Table table({"SERVER", "NAME", "ADDRESS", "ROLE", "HEARD", "LAG"});
+  for (const JsonValue& server : servers->items()) {
+    table.add({cell(server, "ID"), cell(server, "Name"), cell(server, "Address"), cell(server, "Role"), contact_of(server),
+               cell(server, "Lag")});
+  }
+  run.print("\n" + table.text());
+}
+
 Status status(Invocation& run) {
   MESH_TRY(client, run.client());
   MESH_TRY(cluster, client->get_json("/v1/mesh/cluster"));
@@ -31,6 +49,16 @@ Status status(Invocation& run) {
                         cell(cluster, "ClusterID"), cell(cluster, "Datacenter"), cell(cluster, "DefaultAction"),
                         leader.empty() ? "none is known" : leader, joined(cluster, "Voters"), cell(cluster, "Term"),
                         cell(cluster, "CommitIndex")));
+  print_servers(run, cluster);
+  return {};
+}
+
+Status remove_member(Invocation& run) {
+  const std::string& node = run.argument(0);
+  MESH_TRY(client, run.client());
+  MESH_TRY(answer, client->call(net::HttpMethod::Delete, "/v1/mesh/members/" + url_escape(node)));
+  if (run.json()) run.print_json(JsonValue(JsonMembers{{"Removed", JsonValue(node)}}));
+  else run.print(fmt::format("{} is no member of the mesh any more\n", node));
   return {};
 }
 
@@ -88,9 +116,16 @@ Status token_join(Invocation& run) {
 std::vector<Command> cluster_commands() {
   return {cluster_init_command(),
           {.path = "cluster status",
-           .summary = "The servers of the mesh: leader, voters, term",
+           .summary = "The servers of the mesh: leader, voters, term, and how each is",
            .examples = {{"meshctl cluster status", "who leads, as this host's agent knows it"}},
            .run = status},
+          {.path = "cluster remove",
+           .summary = "Take another host out of the mesh: one that is dead, or must go",
+           .details = "Its certificate counts no more and its services leave the catalog. A server leaves the cluster as well, unless it\n"
+                      "is the last one or too few of the others would be left to agree. A host that lives leaves by 'meshctl leave'.",
+           .arguments = {{.name = "NODE", .help = "name or id of the node"}},
+           .examples = {{"meshctl cluster remove host-c", "a server whose disk is gone; then join another with a server token"}},
+           .run = remove_member},
           {.path = "cluster members",
            .summary = "The same as 'members'",
            .examples = {{"meshctl cluster members", "one line for each agent"}},

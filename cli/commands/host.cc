@@ -141,11 +141,13 @@ std::vector<Command> host_commands() {
   return {
       {.path = "join",
        .summary = "Make this host a member of a mesh",
+       .details = "The token decides what it becomes: an agent, or with one of 'meshctl token join --server' a further server.",
        .flags = with_place({{.name = "token-file", .value = "FILE", .help = "the join token; -: from standard input"}}),
        .examples = {{"meshctl join --token-file -", "paste the output of 'meshctl token join'"}},
        .run = join},
       {.path = "leave",
        .summary = "Take this host out of the mesh, without a trace",
+       .details = "On a server it leaves the cluster first, which is refused if it is the last one, or if too few of the others answer.",
        .flags = with_place({{.name = "force", .help = "also when the agent does not answer: the catalog then learns it later"}}),
        .examples = {{"meshctl leave", "deregisters the host, stops its units, removes its keys and state"}},
        .run = leave},

@@ -146,4 +146,25 @@ TEST_CASE("redial: a server that leaves the list is replaced") {
   EXPECT_EQ(rig.who(), "2 b");
 }
 
+TEST_CASE("redial: when servers are added, some of the channels move there and none is without a server") {
+  Loop loop{"test"};
+  PlainDialer dialer{loop};
+  NamedServer a(loop, "a"), b(loop, "b");
+  std::vector<std::unique_ptr<RpcRedialChannel>> channels;
+  for (std::uint64_t i = 0; i < 24; ++i) {
+    channels.push_back(std::make_unique<RpcRedialChannel>(loop, dialer, Rng(i), quick()));
+    channels.back()->set_endpoints({a.where});
+  }
+  const auto connected_to = [&](const Endpoint& server) {
+    return std::count_if(channels.begin(), channels.end(), [&](const auto& each) {
+      return each->state().connected && each->state().server == server;
+    });
+  };
+  REQUIRE(wait_for(loop, [&] { return connected_to(a.where) == 24; }));
+  for (auto& channel : channels) channel->set_endpoints({a.where, b.where});
+  REQUIRE(wait_for(loop, [&] { return connected_to(b.where) >= 4 && a.ends->rpc.connections() + b.ends->rpc.connections() == 24; }));
+  EXPECT_GE(connected_to(a.where), 4);
+  for (auto& channel : channels) EXPECT(channel->state().connected);
+}
+
 }  // namespace mesh::net

@@ -102,6 +102,20 @@ TEST_CASE("what an agent may write, by default action and token") {
   }
 }
 
+TEST_CASE("where a server is, only that server says") {
+  const model::Catalog allow = catalog_with(true);
+  model::ServerUpdateCommand body;
+  body.node_id = model::NodeId(kNode);
+  const model::Command command = model::make_command(body);
+  const model::Member server = member_of(model::JoinKind::Server);
+  const model::Member agent = member_of(model::JoinKind::Agent);
+  EXPECT(authorize(Caller{Kind::Server, std::string(kNode), &server, false}, allow, command).ok());
+  EXPECT_FALSE(authorize(Caller{Kind::Agent, std::string(kNode), &agent, true}, allow, command).ok());
+  EXPECT_FALSE(authorize(Caller{Kind::Local, "", nullptr, true}, allow, command).ok());
+  body.node_id = model::NodeId(kOther);
+  EXPECT_FALSE(authorize(Caller{Kind::Server, std::string(kNode), &server, true}, allow, model::make_command(body)).ok());
+}
+
 TEST_CASE("which calls are open to whom") {
   struct Call {
     Wish wish;

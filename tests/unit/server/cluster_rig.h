@@ -51,6 +51,7 @@ struct MemberOptions {
   std::uint16_t port = 0;
   raft::CoreOptions raft;
   Duration hold_max = kPatience;
+  bool keeps_membership = false;
 };
 
 // One server, while it runs.
@@ -66,6 +67,7 @@ class ClusterMember {
     server_options.pool = &pool;
     server_options.trust_domain = cluster_domain();
     server_options.metrics = &metrics;
+    server_options.keeps_membership = options.keeps_membership;
     auto opened = Server::open(loop, server_options, [](const Error&) { FAIL("a store failed"); });
     if (!opened.ok()) FAIL(opened.error().message);
     server = std::move(*opened);
@@ -110,13 +112,17 @@ class ClusterMember {
   std::unique_ptr<net::RpcChannel> channel;
 };
 
+struct ClusterOptions {
+  bool keeps_membership = false;  // false: the tests change the configuration
+};
+
 class ClusterRig {
  public:
-  ClusterRig() {
+  explicit ClusterRig(ClusterOptions with = {}) : options(with) {
     // All servers share this loop, and a loaded machine is no failure.
     raft.election_timeout = seconds(1);
     raft.heartbeat_interval = milliseconds(50);
-    const CreatedCluster made = make_cluster(data_dir(1));
+    const CreatedCluster made = make_cluster(data_dir(1), true, "");
     nodes[1] = made.node_id;
     start(1);
     REQUIRE(wait([&] { return server(1).host().serves() && server(1).state().catalog().cluster() != nullptr; }));
@@ -176,7 +182,7 @@ class ClusterRig {
     if (!status.ok()) FAIL(status.error().message);
   }
   ClusterMember& start(std::uint64_t id, std::uint16_t port = 0) {
-    members[id] = std::make_unique<ClusterMember>(loop, pool, MemberOptions{id, data_dir(id), nodes[id], port, raft, hold_max});
+    members[id] = std::make_unique<ClusterMember>(loop, pool, MemberOptions{id, data_dir(id), nodes[id], port, raft, hold_max, options.keeps_membership});
     return *members[id];
   }
   void tell_peers(std::uint64_t to) {
@@ -291,6 +297,7 @@ class ClusterRig {
   TempDir dir = TempDir::make().value();
   raft::CoreOptions raft;
   Duration hold_max = kPatience;  // of calls, for a leader
+  ClusterOptions options;
   net::HandshakePool pool;
   net::Loop loop{"raft"};
   std::map<std::uint64_t, std::string> nodes;

@@ -47,6 +47,7 @@ class JoinRig : public ServerRig {
     request.token_id = ticket.token_id;
     request.secret = ticket.secret;
     request.kind = ticket.kind;
+    if (ticket.kind == model::JoinKind::Server) request.server_address = "10.0.0.2:8300";
     request.node_id = model::NodeId(std::string(node));
     request.node_name = std::move(name);
     request.csr = csr;
@@ -235,6 +236,9 @@ TEST_CASE("a server that joins gets what opens the CA's key, once and for a secr
   const model::JoinRequest request = f.rig.join_request(ticket);
   const auto joined = f.rig.join(request);
   if (!joined.ok()) FAIL(joined.error().message);
+  EXPECT_EQ(joined->server_id, 2);
+  EXPECT_EQ(f.rig.server->state().catalog().server(2)->address, "10.0.0.2:8300");
+  EXPECT_EQ(joined->servers, (std::vector<std::string>{"127.0.0.1:8300", "10.0.0.2:8300"}));
   EXPECT_EQ(joined->ca_key, read_file(f.dir.file("server/ca.key"), ByteCount(1000)).value());
   EXPECT_EQ(f.rig.verified(joined->certificate)->dns_names, (std::vector<std::string>{model::server_sni("dc1", f.domain)}));
   EXPECT_EQ(net::read_certificates(joined->certificate)->size(), 2);
@@ -244,6 +248,17 @@ TEST_CASE("a server that joins gets what opens the CA's key, once and for a secr
   const auto renewed = f.rig.join(renewal);
   REQUIRE(renewed.ok());
   EXPECT(renewed->ca_key.empty());
+}
+
+TEST_CASE("a host that would be a server must say where it is reached") {
+  Fixture f;
+  model::JoinRequest request = f.rig.join_request(f.rig.ticket({}, 1, model::JoinKind::Server));
+  for (const char* address : {"", "10.0.0.2", "10.0.0.2:0", "server:8300"}) {
+    CAPTURE(address);
+    request.server_address = address;
+    EXPECT(f.rig.join(request).error().code == Code::Invalid);
+  }
+  EXPECT_EQ(f.rig.server->state().servers().size(), 1);
 }
 
 TEST_CASE("a member that is removed loses its streams and is refused everything") {

@@ -276,6 +276,89 @@ TEST_CASE("a cluster begins with its root, its first token, its first member and
   EXPECT(code_of(a.run(first())) == Code::Conflict);
 }
 
+model::JoinTokenPutCommand server_token() {
+  model::JoinTokenPutCommand body = token(9);
+  body.token.kind = model::JoinKind::Server;
+  return body;
+}
+
+model::AdmitCommand server_admission(std::string_view node, std::string name, std::string address) {
+  model::AdmitCommand body = admission(node, std::move(name));
+  body.member.kind = model::JoinKind::Server;
+  body.server_address = std::move(address);
+  return body;
+}
+
+constexpr std::string_view kThird = "33333333-0000-4000-8000-000000000000";
+
+TEST_CASE("a server that joins gets the next number and a row; repeated, it keeps its number") {
+  Applier a;
+  a.run(first());
+  a.run(server_token());
+  EXPECT_EQ(a.run(server_admission(kOther, "host-b", "10.0.0.2:8300")).code, 0);
+  REQUIRE(a.catalog().server_on(kOther) != nullptr);
+  EXPECT_EQ(a.catalog().server_on(kOther)->server_id, 2);
+  EXPECT_EQ(a.catalog().server(2)->name, "host-b");
+  EXPECT_EQ(a.run(server_admission(kOther, "host-b", "10.0.0.9:8300")).code, 0);
+  EXPECT_EQ(a.catalog().servers().size(), 2);
+  EXPECT_EQ(a.catalog().server(2)->address, "10.0.0.9:8300");
+  EXPECT_EQ(a.catalog().cluster()->last_server_id, 2);
+}
+
+TEST_CASE("a server that is removed leaves the servers and the catalog, and its number is never used again") {
+  Applier a;
+  a.run(first());
+  a.run(server_token());
+  a.run(server_admission(kOther, "host-b", "10.0.0.2:8300"));
+  model::RegisterCommand node;
+  node.node.id = model::NodeId(kOther);
+  node.node.name = "host-b";
+  a.run(node);
+  EXPECT_EQ(a.run(revocation(kOther)).code, 0);
+  EXPECT(a.catalog().server(2) == nullptr);
+  EXPECT(a.catalog().node(kOther) == nullptr);
+  EXPECT(code_of(a.run(server_admission(kOther, "host-b", "10.0.0.2:8300"))) == Code::Denied);
+  EXPECT_EQ(a.run(server_admission(kThird, "host-b", "10.0.0.2:8300")).code, 0);
+  EXPECT_EQ(a.catalog().server_on(kThird)->server_id, 3);
+}
+
+TEST_CASE("the last server is not removed") {
+  Applier a;
+  a.run(first());
+  EXPECT(code_of(a.run(revocation(kNode))) == Code::Precondition);
+  EXPECT_FALSE(a.state().member(kNode)->revoked_at.has_value());
+  EXPECT_EQ(a.catalog().servers().size(), 1);
+}
+
+TEST_CASE("a server tells a new address of its own row only") {
+  Applier a;
+  a.run(first());
+  model::ServerUpdateCommand body;
+  body.server_id = 1;
+  body.node_id = model::NodeId(kNode);
+  body.address = "10.0.0.7:8300";
+  EXPECT_EQ(a.run(body).code, 0);
+  EXPECT_EQ(a.catalog().server(1)->address, "10.0.0.7:8300");
+  body.node_id = model::NodeId(kOther);
+  EXPECT(code_of(a.run(body)) == Code::NotFound);
+  body.server_id = 2;
+  EXPECT(code_of(a.run(body)) == Code::NotFound);
+}
+
+TEST_CASE("there is room for so many servers and no more, while those that are there may repeat their join") {
+  Applier a;
+  a.run(first());
+  model::JoinTokenPutCommand many = server_token();
+  many.token.uses_left = 100;
+  a.run(many);
+  const auto node = [](std::size_t i) { return fmt::format("{:08}-0000-4000-8000-000000000000", 90000000 + i); };
+  for (std::size_t i = 1; i < kServersMax; ++i) {
+    EXPECT_EQ(a.run(server_admission(node(i), fmt::format("s-{}", i), "10.0.0.2:8300")).code, 0);
+  }
+  EXPECT(code_of(a.run(server_admission(node(99), "s-99", "10.0.0.2:8300"))) == Code::Precondition);
+  EXPECT_EQ(a.run(server_admission(node(1), "s-1", "10.0.0.2:8300")).code, 0);
+}
+
 TEST_CASE("rows of identity other than roots, the cluster's and servers' stay on servers") {
   Applier a;
   a.run(first());

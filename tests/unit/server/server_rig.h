@@ -126,12 +126,14 @@ class ServerRig {
   std::unique_ptr<net::RpcChannel> channel;
 };
 
-inline CreatedCluster make_cluster(const std::string& data_dir, bool default_allow = true) {
+inline CreatedCluster make_cluster(const std::string& data_dir, bool default_allow = true,
+                                    const std::string& rpc_address = "127.0.0.1:8300") {
   NewCluster cluster;
   cluster.data_dir = data_dir;
   cluster.cluster_id = std::string(kCluster);
   cluster.node_name = "server-1";
   cluster.default_allow = default_allow;
+  cluster.rpc_address = rpc_address;
   Result<CreatedCluster> made = create_cluster(cluster);
   if (!made.ok()) FAIL(made.error().message);
   return std::move(made).value();

@@ -223,12 +223,14 @@ void ApiFixture::serve_all() {
     response.token.kind = request.kind;
     return Result<Bytes>(encode(response));
   });
-  serve<model::StatusRequest>(model::kStatusPath, [](const model::StatusRequest&) {
-    model::StatusResponse response;
-    response.leader = "127.0.0.1:8300";
-    response.peers = {"127.0.0.1:8300", "127.0.0.2:8300"};
-    return Result<Bytes>(encode(response));
-  });
+  for (const std::string_view path : {model::kStatusPath, model::kLeaderStatusPath}) {
+    serve<model::StatusRequest>(path, [](const model::StatusRequest&) {
+      model::StatusResponse response;
+      response.leader = "127.0.0.1:8300";
+      response.peers = {"127.0.0.1:8300", "127.0.0.2:8300"};
+      return Result<Bytes>(encode(response));
+    });
+  }
 }
 
 std::string header_of(const net::HttpResponse& response, std::string_view name) {

@@ -44,7 +44,12 @@ struct Rig {
   JoinAnswer admit(const model::JoinRequest& request) {
     NodeRecord record = node_record();
     record.node_id = request.node_id.text();
+    record.kind = request.kind;
     model::JoinResponse response;
+    if (request.kind == model::JoinKind::Server) {
+      response.server_id = 7;
+      response.ca_key = "the key";
+    }
     response.cluster.id = kClusterId;
     response.certificate = authority.sign(request.csr, node_spiffe_id(record).uri());
     response.roots = {authority.root()};
@@ -79,6 +84,32 @@ TEST_CASE("a host joins: its files say which node of which cluster it is") {
   EXPECT(node->record.services == std::vector<std::string>{"web-*"});
   EXPECT_EQ(node->record.node_id, rig.caller.requests[0].node_id.text());
   EXPECT(clock_warning(joined->clock_ahead).empty());
+}
+
+TEST_CASE("a future server tells where it will be, and keeps what it is given before it counts as joined") {
+  Rig rig;
+  rig.ticket.kind = model::JoinKind::Server;
+  std::vector<std::string> kept;
+  Status outcome = error(Code::Io, "no space");
+  const auto join = [&] {
+    JoinOptions options{.data_dir = rig.folder.path() + "/data", .node_name = "host-a", .rpc_address = "10.0.0.3:8300"};
+    options.keep = [&](const NodeRecord& record, const model::JoinResponse& response) {
+      kept.push_back(fmt::format("{} {} {}", record.node_id, response.server_id, response.ca_key));
+      EXPECT(*rig.files().state() == JoinState::Begun);
+      return outcome;
+    };
+    return join_cluster(rig.ticket, options, {.caller = rig.caller, .now = [] { return stopped_clock; }});
+  };
+  EXPECT(join().error().code == Code::Io);
+  EXPECT(*rig.files().state() == JoinState::Begun);
+  outcome = {};
+  REQUIRE(join().ok());
+  EXPECT(*rig.files().state() == JoinState::Joined);
+  REQUIRE_EQ(kept.size(), 2);
+  EXPECT_EQ(kept[0], kept[1]);  // the same node, repeated
+  EXPECT(kept[0].ends_with(" 7 the key"));
+  EXPECT_EQ(rig.caller.requests[0].server_address, "10.0.0.3:8300");
+  EXPECT(rig.files().read()->record.kind == model::JoinKind::Server);
 }
 
 TEST_CASE("the next server is asked when one cannot be reached or cannot decide") {
