@@ -17,6 +17,8 @@ MESH_MESSAGE_TABLE(AdmitCommand, MESH_ADMIT_FIELDS)
 MESH_MESSAGE_TABLE(LeafIssuedCommand, MESH_LEAF_ISSUED_FIELDS)
 MESH_MESSAGE_TABLE(MemberRevokeCommand, MESH_MEMBER_REVOKE_FIELDS)
 MESH_MESSAGE_TABLE(ServerUpdateCommand, MESH_SERVER_UPDATE_FIELDS)
+MESH_MESSAGE_TABLE(NodeVerdict, MESH_NODE_VERDICT_FIELDS)
+MESH_MESSAGE_TABLE(NodeHealthCommand, MESH_NODE_HEALTH_FIELDS)
 MESH_MESSAGE_TABLE(Command, MESH_COMMAND_FIELDS)
 MESH_MESSAGE_TABLE(CommandResult, MESH_COMMAND_RESULT_FIELDS)
 
@@ -30,7 +32,7 @@ std::uint32_t bodies(const Command& command) {
                       command.init.has_value(),             command.join_token_put.has_value(),
                       command.join_token_delete.has_value(), command.admit.has_value(),
                       command.leaf_issued.has_value(),      command.member_revoke.has_value(),
-                      command.server_update.has_value()};
+                       command.server_update.has_value(),    command.node_health.has_value()};
   std::uint32_t bits = 0;
   for (std::size_t i = 0; i < std::size(set); ++i) bits |= static_cast<std::uint32_t>(set[i]) << (i + 1);
   return bits;
@@ -146,6 +148,12 @@ Command make_command(MemberRevokeCommand body) {
 Command make_command(ServerUpdateCommand body) {
   Command command = of_kind(CommandKind::ServerUpdate);
   command.server_update = std::move(body);
+  return command;
+}
+
+Command make_command(NodeHealthCommand body) {
+  Command command = of_kind(CommandKind::NodeHealth);
+  command.node_health = std::move(body);
   return command;
 }
 

@@ -168,7 +168,8 @@ struct JoinRequest {
   F(4, ListOf<std::string>, servers, "Servers", "ADDRESS:PORT of their RPC")                      \
   F(5, ListOf<std::string>, services, "Services", "name patterns that the node may run")          \
   F(6, Bytes, ca_key, "CaKey", "for a server, the first time: content of ca.key, to be kept with mode 0600", kBytes | kHidden) \
-  F(7, std::uint64_t, server_id, "ServerID", "of a server: its number in the cluster")
+  F(7, std::uint64_t, server_id, "ServerID", "of a server: its number in the cluster")           \
+  F(8, Bytes, gossip_key, "GossipKey", "the first time: the pool's key, to be kept with mode 0600", kBytes | kHidden)
 struct JoinResponse {
   MESH_MESSAGE(JoinResponse, MESH_JOIN_RESPONSE_FIELDS)
 };

@@ -31,6 +31,7 @@ struct Applied {
 [[nodiscard]] Result<Applied> apply(Transaction& tx, const model::LeafIssuedCommand& body);
 [[nodiscard]] Result<Applied> apply(Transaction& tx, const model::MemberRevokeCommand& body);
 [[nodiscard]] Result<Applied> apply(Transaction& tx, const model::ServerUpdateCommand& body);
+[[nodiscard]] Result<Applied> apply(Transaction& tx, const model::NodeHealthCommand& body);
 
 // A node goes from the catalog with all that is on it. REQUIRES such a node, or nothing happens.
 void erase_node(Transaction& tx, const model::NodeId& node_id);

@@ -55,7 +55,7 @@ RpcService::RpcService(Parts parts, Options options)
                               return std::max(parts_.host.core().applied().value(),
                                               parts_.machine.state().catalog().index());
                             },
-                            [this] { return parts_.host.leader_contact(); }}),
+                            [this] { return parts_.host.leader_contact(); }, options_.on_stream_end}),
       kv_reads_(
           parts.loop, [this]() -> const State& { return parts_.machine.state(); },
           [this](model::KvReadResponse& response) {
@@ -279,6 +279,7 @@ void RpcService::on_changes(const model::ChangeSet& changes, const State& state)
   const bool moved = std::any_of(changes.rows.begin(), changes.rows.end(),
                                  [](const model::RowChange& row) { return row.table_id == model::kTableServers; });
   if (moved) tell_peers(state);
+  if (options_.on_changes) options_.on_changes(changes);
 }
 
 void RpcService::tell_peers(const State& state) {

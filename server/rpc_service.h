@@ -19,6 +19,7 @@
 // host, machine, CA and loop outlive it.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -52,6 +53,9 @@ class RpcService final : private StateObserver {
     MetricRegistry* metrics = nullptr;
     Duration hold_max = LeaderCalls::kHoldMax;
     bool keeps_membership = true;  // see ServerOptions
+    // Of the agent with this node id: the stream of its watch was ended by its side.
+    std::function<void(const std::string& node_id)> on_stream_end = nullptr;
+    std::function<void(const model::ChangeSet&)> on_changes = nullptr;  // after they were applied
   };
 
   // From here on it observes the machine.

@@ -40,10 +40,7 @@ Result<std::unique_ptr<Server>> Server::open(net::Loop& loop, const ServerOption
                                 std::move(stores)));
   server->host_ = std::move(host);
   server->ca_ = std::make_unique<Ca>(loop.ref(), std::move(ca_key));
-  server->service_ =
-      std::make_unique<RpcService>(RpcService::Parts{loop, *server->host_, server->machine_, *server->ca_, server->transport_},
-                                   RpcService::Options{options.seed + 1, options.refusal_delay, options.metrics, options.hold_max,
-                                                       options.keeps_membership});
+  server->make_services(loop, options);
   server->service_->serve(server->rpc_);
   server->own_row_ = std::make_unique<OwnRow>(
       OwnRow::Parts{loop, server->rpc_, [state = &server->machine_]() -> const State& { return state->state(); }}, server->identity_,
@@ -63,6 +60,26 @@ Server::Server(net::Loop& loop, const ServerOptions& options, ServerIdentity ide
                                             .seed = options.seed + 2,
                                             .metrics = options.metrics}),
       drain_timer_(loop, [this] { drain(); }) {}
+
+void Server::make_services(net::Loop& loop, const ServerOptions& options) {
+  health_ = std::make_unique<HealthDuty>(
+      HealthDuty::Parts{loop, [this]() -> const State& { return machine_.state(); },
+                        [this](model::Command command, RaftHost::OnResult on_result) {
+                          service_->propose(std::move(command), std::move(on_result));
+                        }},
+      identity_.node_id, options.health);
+  RpcService::Options service;
+  service.seed = options.seed + 1;
+  service.refusal_delay = options.refusal_delay;
+  service.metrics = options.metrics;
+  service.hold_max = options.hold_max;
+  service.keeps_membership = options.keeps_membership;
+  service.on_stream_end = [this](const std::string& node_id) {
+    if (on_stream_end_) on_stream_end_(node_id);
+  };
+  service.on_changes = [this](const model::ChangeSet& changes) { health_->on_changes(changes); };
+  service_ = std::make_unique<RpcService>(RpcService::Parts{loop, *host_, machine_, *ca_, transport_}, std::move(service));
+}
 
 Server::~Server() = default;
 
@@ -131,8 +148,10 @@ void Server::drain() {
 // The first leader writes down what the cluster is. If that is in the log already and only not yet applied here, the
 // command comes to nothing.
 void Server::on_role(const raft::RoleChange& change) {
+  const bool leader = change.role == raft::Role::Leader;
   if (service_ != nullptr) service_->on_role();
-  if (change.role == raft::Role::Leader && init_) init_cluster();
+  if (leader && init_) init_cluster();
+  if (health_ != nullptr) health_->on_role(leader);
 }
 
 void Server::init_cluster() {

@@ -20,6 +20,7 @@
 #include "net/tls/handshake.h"
 #include "net/tls/identity.h"
 #include "server/ca.h"
+#include "server/health_duty.h"
 #include "server/identity.h"
 #include "server/own_row.h"
 #include "server/raft_host.h"
@@ -37,6 +38,7 @@ struct ServerOptions {
   raft::CoreOptions raft;
   Duration refusal_delay = LateRefusals::kRefusalDelay;  // of wrong secrets
   Duration hold_max = LeaderCalls::kHoldMax;             // how long a call waits for a leader
+  NodeHealthOptions health{};
   // For connections to other servers; outlives the server. Null: there are none (a cluster of one).
   net::HandshakePool* pool = nullptr;
   std::string trust_domain;            // of the mesh; with pool
@@ -65,6 +67,12 @@ class Server final : private RaftHostObserver {
   // Who we are to other servers, and whom we believe, from now on; nothing is dialled before. `identity` may be null.
   void set_identity(std::shared_ptr<const net::TlsIdentity> identity, std::shared_ptr<const net::TrustBundle> trust);
 
+  // What this host's gossip tells: that it runs, and each event of a member.
+  void gossip_started() { health_->gossip_started(); }
+  void on_member(const gossip::MemberEvent& event) { health_->on_member(event); }
+  // fn hears which agents' watch streams end by themselves: a sign, sooner than any probe, that the agent is gone.
+  void set_on_stream_end(UniqueFunction<void(const std::string& node_id)> fn) { on_stream_end_ = std::move(fn); }
+
   // A leader hands over first, and calls under way get their answers from the next one, for kHandOverMax at most; then as
   // RaftHost::stop. Connections stay usable meanwhile.
   void stop(UniqueFunction<void()> on_stopped);
@@ -77,6 +85,7 @@ class Server final : private RaftHostObserver {
   [[nodiscard]] RpcTransport::Parts transport_parts(const ServerOptions& options);
   [[nodiscard]] Status check_member(const std::string& node_id) const;
   void drain();
+  void make_services(net::Loop& loop, const ServerOptions& options);
   void on_role(const raft::RoleChange& change) override;
   void on_fatal(const Error& error) override { on_fatal_(error); }
   void init_cluster();
@@ -88,6 +97,7 @@ class Server final : private RaftHostObserver {
   ServerIdentity identity_;
   FileLock lock_;
   UniqueFunction<void(const Error&)> on_fatal_;
+  UniqueFunction<void(const std::string&)> on_stream_end_;
   storage::PosixDisk disk_;
   StateMachine machine_;
   std::shared_ptr<const net::TlsIdentity> tls_identity_;
@@ -96,6 +106,7 @@ class Server final : private RaftHostObserver {
   net::RpcServer rpc_;
   std::unique_ptr<RaftHost> host_;
   std::unique_ptr<Ca> ca_;
+  std::unique_ptr<HealthDuty> health_;
   std::unique_ptr<RpcService> service_;
   std::unique_ptr<OwnRow> own_row_;
   net::Timer drain_timer_;

@@ -38,6 +38,8 @@ Result<Applied> dispatch(Transaction& tx, const model::Command& command) {
       return apply(tx, *command.member_revoke);
     case model::CommandKind::ServerUpdate:
       return apply(tx, *command.server_update);
+    case model::CommandKind::NodeHealth:
+      return apply(tx, *command.node_health);
     case model::CommandKind::None:
       break;
   }
