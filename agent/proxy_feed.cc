@@ -57,12 +57,6 @@ std::shared_ptr<const ServiceEndpoints> endpoints_of(const model::Catalog& catal
   return made;
 }
 
-std::optional<net::IpAddress> dial_ip(const std::string& declared) {
-  if (declared.empty() || model::same_name(declared, "localhost")) return net::IpAddress::loopback();
-  const auto ip = net::IpAddress::parse(declared);
-  return ip.ok() ? std::optional(*ip) : std::nullopt;
-}
-
 LocalInstance instance_of(const model::ServiceInstance& row) {
   LocalInstance instance{.id = row.id, .service = model::fold_name(row.name), .dial = {}, .main_port = {}};
   if (!row.ports.empty()) instance.main_port = row.ports.front().name;
@@ -91,6 +85,12 @@ bool same_parts(const proxy::ProxySnapshot& a, const proxy::ProxySnapshot& b) {
 
 }  // namespace
 
+std::optional<net::IpAddress> dial_ip(const std::string& declared) {
+  if (declared.empty() || model::same_name(declared, "localhost")) return net::IpAddress::loopback();
+  const auto ip = net::IpAddress::parse(declared);
+  return ip.ok() ? std::optional(*ip) : std::nullopt;
+}
+
 proxy::ProxySnapshotPtr ProxyFeed::update(const ProxyFeedInput& input) {
   if (input.catalog.index() < marks_.catalog) *this = ProxyFeed{};  // another catalog: nothing can be compared
   proxy::ProxySnapshot next = last_ ? *last_ : proxy::ProxySnapshot{};
@@ -103,7 +103,7 @@ proxy::ProxySnapshotPtr ProxyFeed::update(const ProxyFeedInput& input) {
   take_rules(input, next);
   take_node_names(input, next);
   take_local(input, next);
-  assign(next.processes, std::vector<proxy::ProcessRule>(input.processes));
+  if (input.processes != nullptr) next.processes = input.processes;
   if (input.identities != nullptr) next.identities = input.identities;
   marks_.catalog = input.catalog.index();
   if (last_ == nullptr || !same_parts(*last_, next)) last_ = std::make_shared<const proxy::ProxySnapshot>(std::move(next));

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -26,9 +27,12 @@ struct ProxyFeedInput {
   std::string datacenter;
   std::string trust_domain;
   std::shared_ptr<const proxy::Identities> identities;  // null: none yet
-  // Users whose processes act as a service; what the rules of `process:` say about users, resolved.
-  std::vector<proxy::ProcessRule> processes;
+  std::shared_ptr<const proxy::ProcessRules> processes;  // see agent/callers/caller_watch.h; null: none yet
 };
+
+// Where the programs of a service with this declared address are dialled: the address, loopback without one. Nothing for a
+// host name other than localhost.
+[[nodiscard]] std::optional<net::IpAddress> dial_ip(const std::string& declared);
 
 class ProxyFeed {
  public:

@@ -29,6 +29,8 @@ Status MeshPart::open(Options options, net::RpcChannel& servers, net::BlockingWo
   proof_ = std::move(proof);
   proxy::ProxyOptions proxy_options;
   proxy_options.inbound = net::Endpoint(bind, static_cast<std::uint16_t>(options.config.ports.mesh));
+  MESH_TRY(host, agent::KernelHostView::open());
+  callers_ = std::make_unique<agent::CallerWatch>(loop_, std::move(host), metrics_, [this] { publish(); });
   proxy_ = std::make_unique<proxy::Proxy>(loops, proxy_options, pool_, *proof_, metrics_);
   MESH_TRY_STATUS(proxy_->start().context("while opening the mesh port (ports.mesh, --mesh-port)"));
 
@@ -60,6 +62,7 @@ void MeshPart::steer(Options& options) {
 void MeshPart::update(const agent::AgentViewPtr& view) {
   view_ = view;
   if (keeper_ == nullptr) return;
+  callers_->update(view->local);
   keeper_->update(*view);
   publish();
 }
@@ -71,7 +74,7 @@ void MeshPart::publish() {
                             .datacenter = datacenter_,
                             .trust_domain = trust_domain_,
                             .identities = keeper_->identities(),
-                            .processes = {}});
+                            .processes = callers_->rules()});
   if (next == published_) return;
   published_ = next;
   proxy_->publish(std::move(next));
@@ -86,6 +89,7 @@ void MeshPart::drain(MonoTime deadline, UniqueFunction<void()> on_drained) {
 void MeshPart::stop() {
   steer_.reset();
   keeper_.reset();
+  callers_.reset();
   for (LoopThread& worker : workers_) worker.stop();
   proxy_.reset();
   workers_.clear();

@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "agent/callers/caller_watch.h"
 #include "agent/dns/server.h"
 #include "agent/identity/certificate_keeper.h"
 #include "agent/proxy/proxy.h"
@@ -69,6 +70,7 @@ class MeshPart {
   std::unique_ptr<KernelCallerProof> proof_;
   std::list<LoopThread> workers_;
   std::unique_ptr<proxy::Proxy> proxy_;
+  std::unique_ptr<agent::CallerWatch> callers_;
   agent::ProxyFeed feed_;
   agent::AgentViewPtr view_;
   proxy::ProxySnapshotPtr published_;

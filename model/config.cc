@@ -4,6 +4,7 @@
 #include <dirent.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -158,7 +159,30 @@ class Checker {
     const YamlNode* list = at("services");
     const YamlNode* item = list != nullptr && i < list->items.size() ? &list->items[i] : list;
     for (const std::string& fault : service_definition_faults(source_.file.services[i]))
-      find(item, fmt::format("services[{}]: {}", i, fault), {});
+      find(item == nullptr ? nullptr : node_of(*item, fault), fmt::format("services[{}]: {}", i, fault), {});
+  }
+
+  // Where the field is that a fault begins with, such as "upstreams[1].bind"; as deep as the text goes.
+  static const YamlNode* node_of(const YamlNode& service, std::string_view fault) {
+    const YamlNode* node = &service;
+    std::string_view path = fault.substr(0, fault.find_first_of(" :"));
+    while (!path.empty()) {
+      const auto end = std::min(path.find_first_of(".["), path.size());
+      const YamlNode* next = node->find(path.substr(0, end));
+      path.remove_prefix(end);
+      if (next == nullptr) break;
+      node = next;
+      std::size_t item = 0;
+      if (path.starts_with('[')) {
+        const auto [stop, failure] = std::from_chars(path.data() + 1, path.data() + path.size(), item);
+        if (failure != std::errc{} || item >= node->items.size()) break;
+        node = &node->items[item];
+        path.remove_prefix(static_cast<std::size_t>(stop - path.data()));
+        if (path.starts_with(']')) path.remove_prefix(1);
+      }
+      if (path.starts_with('.')) path.remove_prefix(1);
+    }
+    return node;
   }
 
   const Source& source_;

@@ -27,6 +27,7 @@ namespace mesh::model {
   E(24, NoLongerAllowed, "NO_LONGER_ALLOWED")                                                                \
   E(25, PeerNoLongerTrusted, "PEER_NO_LONGER_TRUSTED")                                                       \
   E(26, InstanceReplaced, "INSTANCE_REPLACED")                                                               \
+  E(27, CallerAmbiguous, "CALLER_AMBIGUOUS")                                                                 \
   E(30, ConnectRefused, "CONNECT_REFUSED")                                                                   \
   E(31, ConnectTimeout, "CONNECT_TIMEOUT")                                                                   \
   E(32, HostUnreachable, "HOST_UNREACHABLE")                                                                 \

@@ -1,6 +1,11 @@
 #include "model/service.h"
 
+#include <arpa/inet.h>
 #include <fmt/core.h>
+
+#include <algorithm>
+#include <charconv>
+#include <map>
 
 #include "model/names.h"
 
@@ -15,6 +20,18 @@ MESH_MESSAGE_TABLE(Upstream, MESH_UPSTREAM_FIELDS)
 MESH_MESSAGE_TABLE(ServiceDefinition, MESH_SERVICE_DEFINITION_FIELDS)
 MESH_MESSAGE_TABLE(ServiceInstance, MESH_SERVICE_INSTANCE_FIELDS)
 namespace {
+
+constexpr std::size_t kUnixBindBytesMax = 107;  // sun_path with its end
+constexpr std::size_t kUnitNameMax = 255;
+constexpr std::size_t kCgroupPathMax = 4'096;
+constexpr std::size_t kUserNameMax = 255;
+
+// The start of a wrong value, for a message.
+std::string_view shown(std::string_view value) { return value.substr(0, 64); }
+
+bool is_ascii_alphanumeric(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
 
 // Collects the faults of one definition.
 class Faults {
@@ -80,6 +97,78 @@ void check_faults(const ServiceDefinition& definition, Faults& faults) {
   }
 }
 
+bool is_ip(const std::string& text) {
+  in6_addr buffer{};
+  return inet_pton(AF_INET, text.c_str(), &buffer) == 1 || inet_pton(AF_INET6, text.c_str(), &buffer) == 1;
+}
+
+bool is_port(std::string_view text) {
+  unsigned port = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), port);
+  return failure == std::errc{} && end == text.data() + text.size() && port >= 1 && port <= 65535;
+}
+
+// ADDRESS:PORT, with brackets around IPv6.
+bool is_socket_address(std::string_view text) {
+  const auto colon = text.rfind(':');
+  if (colon == std::string_view::npos || !is_port(text.substr(colon + 1))) return false;
+  const std::string_view ip = text.substr(0, colon);
+  const bool brackets = ip.size() > 2 && ip.front() == '[' && ip.back() == ']';
+  const bool v6 = ip.find(':') != std::string_view::npos;
+  return brackets == v6 && is_ip(std::string(brackets ? ip.substr(1, ip.size() - 2) : ip));
+}
+
+void upstream_faults(const ServiceDefinition& definition, Faults& faults) {
+  faults.at_most("upstreams", definition.upstreams.size(), kServiceUpstreamsMax);
+  std::map<std::string_view, std::size_t> binds;
+  for (std::size_t i = 0; i < definition.upstreams.size() && i < kServiceUpstreamsMax; ++i) {
+    const std::string& bind = definition.upstreams[i].bind;
+    faults.name(fmt::format("upstreams[{}].name", i), definition.upstreams[i].name);
+    if (bind.empty()) continue;
+    const bool path = bind.starts_with('/');
+    if (path && bind.size() > kUnixBindBytesMax)
+      faults.add("upstreams[{}].bind is a path of {} bytes; a unix socket's has at most {}", i, bind.size(), kUnixBindBytesMax);
+    else if (path ? !text_fault(bind, kUnixBindBytesMax).empty() || bind.ends_with('/') : !is_socket_address(bind))
+      faults.add("upstreams[{}].bind \"{}\" is no address to listen on; write it as 127.0.0.1:9191, [::1]:9191 or /run/web/db.sock",
+                 i, shown(bind));
+    if (const auto [at, fresh] = binds.emplace(bind, i); !fresh)
+      faults.add("upstreams[{}].bind {} is that of upstreams[{}] too; give each its own", i, shown(bind), at->second);
+  }
+}
+
+bool is_unit_name(std::string_view unit) {
+  const auto good = [](char c) { return is_ascii_alphanumeric(c) || std::string_view(":-_.\\@").find(c) != std::string_view::npos; };
+  return unit.size() <= kUnitNameMax && std::all_of(unit.begin(), unit.end(), good) &&
+         (unit.ends_with(".service") || unit.ends_with(".scope"));
+}
+
+// Below the root of the tree, each part a name of its own.
+bool is_cgroup_path(std::string_view path) {
+  if (path.size() > kCgroupPathMax) return false;
+  if (path.starts_with('/')) path.remove_prefix(1);
+  for (;;) {
+    const auto slash = path.find('/');
+    const std::string_view part = path.substr(0, slash);
+    if (part.empty() || part == "." || part == ".." || !text_fault(part, kCgroupPathMax).empty()) return false;
+    if (slash == std::string_view::npos) return true;
+    path.remove_prefix(slash + 1);
+  }
+}
+
+void process_faults(const ProcessMatch& process, Faults& faults) {
+  if (!process.unit.empty() && !is_unit_name(process.unit))
+    faults.add("process.unit \"{}\" is no unit that runs processes; write it as web.service or web.scope", shown(process.unit));
+  if (!process.cgroup.empty() && !is_cgroup_path(process.cgroup))
+    faults.add("process.cgroup \"{}\" is no path below the root of the cgroup tree; write it as system.slice/web.service",
+               shown(process.cgroup));
+  if (!process.unit.empty() && !process.cgroup.empty())
+    faults.add("process.unit and process.cgroup are both given; keep one");
+  if (process.user.size() > kUserNameMax || process.user.find_first_of(":/ \t\n") != std::string::npos)
+    faults.add("process.user \"{}\" is no user; write a name or a number", shown(process.user));
+  if (!process.exe.empty())
+    faults.add("process.exe is not supported yet; tell the service's processes apart by process.unit, cgroup or user");
+}
+
 }  // namespace
 
 std::vector<std::string> service_definition_faults(const ServiceDefinition& definition) {
@@ -89,10 +178,8 @@ std::vector<std::string> service_definition_faults(const ServiceDefinition& defi
   if (is_reserved_name(definition.name)) faults.add("name {} is reserved by DNS", definition.name);
   if (const auto fault = text_fault(definition.address, kServiceAddressMax); !fault.empty()) faults.add("address {}", fault);
   faults.at_most("tags", definition.tags.size(), kServiceTagsMax);
-  faults.at_most("upstreams", definition.upstreams.size(), kServiceUpstreamsMax);
-  for (std::size_t i = 0; i < definition.upstreams.size(); ++i) {
-    faults.name(fmt::format("upstreams[{}].name", i), definition.upstreams[i].name);
-  }
+  upstream_faults(definition, faults);
+  process_faults(definition.process, faults);
   port_faults(definition, faults);
   meta_faults(definition, faults);
   check_faults(definition, faults);

@@ -4,12 +4,9 @@
 // Thread: a worker's loop; several workers share one proof, so ask() must be safe from any thread.
 #pragma once
 
-#include <sys/types.h>
-
-#include <cstdint>
-#include <optional>
 #include <string>
 
+#include "agent/proxy/process_rules.h"
 #include "agent/proxy/snapshot.h"
 
 namespace mesh::net {
@@ -18,16 +15,8 @@ class Stream;
 
 namespace mesh::proxy {
 
-// Absent: the kernel could not tell.
-struct CallerFacts {
-  std::optional<uid_t> uid{};
-  std::optional<std::uint64_t> cgroup{};  // id of the cgroup that made the socket
-  bool foreign = false;  // no process of this host holds the other end (any more): the connection is refused
-};
-
-class CallerProof {
+class CallerProof : public CgroupNow {
  public:
-  virtual ~CallerProof() = default;
   // dialled: what the program connected to; the stream's own address but where nftables redirected it. A few microseconds at
   // most: called for every connection that a local program makes.
   [[nodiscard]] virtual CallerFacts ask(const net::Stream& accepted, const net::Endpoint& dialled) const = 0;
@@ -37,13 +26,21 @@ class CallerProof {
 class SocketCallerProof final : public CallerProof {
  public:
   [[nodiscard]] CallerFacts ask(const net::Stream& accepted, const net::Endpoint& dialled) const override;
+  [[nodiscard]] std::uint64_t cgroup_at(const std::string&) const override { return 0; }
 };
 
-// "web" if exactly one service's rules match, else "node/NAME" of this node. Pure.
-[[nodiscard]] std::string caller_of(const ProxySnapshot& snapshot, const CallerFacts& facts);
+// Who calls, by the rules: a service, or "node/NAME" of this node when no rule matches.
+struct Caller {
+  std::string source;
+  std::string rival{};  // set: equally narrow rules of two services match, source and this one; it may act as neither
+};
+[[nodiscard]] Caller caller_of(const ProxySnapshot& snapshot, const CallerFacts& facts, const CgroupNow& now);
 
-// Some rule says who may act as the service. Without one no process can prove to be it, and a listener that is meant for the
-// service serves everybody, with the identity that they do prove.
-[[nodiscard]] bool is_guarded(const ProxySnapshot& snapshot, const std::string& service);
+// May the caller use the listener that was made for `owner`? Where nothing says which processes are the owner, whoever is
+// no other service may: the listener then gives nothing but what node/NAME may do anyhow.
+[[nodiscard]] bool may_use_bind(const ProxySnapshot& snapshot, const std::string& source, const std::string& owner);
+
+// "uid 4002", "uid 4002, pid 17, cgroup 5812": for people.
+[[nodiscard]] std::string describe(const CallerFacts& facts);
 
 }  // namespace mesh::proxy

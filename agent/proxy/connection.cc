@@ -10,6 +10,17 @@ namespace mesh::proxy {
 
 using model::ReasonCode;
 
+namespace {
+
+std::string_view side_name(Direction direction) { return direction == Direction::Outbound ? "source" : "destination"; }
+
+bool decided_by_rules(ReasonCode reason) {
+  return reason == ReasonCode::DeniedByIntention || reason == ReasonCode::DeniedByDefault ||
+         reason == ReasonCode::NoLongerAllowed;
+}
+
+}  // namespace
+
 Connection::Connection(Worker& worker, Direction direction)
     : worker_(worker), direction_(direction), accepted_at_(worker.loop().now()) {}
 
@@ -77,21 +88,27 @@ void Connection::finish(EndReport report) {
 }
 
 void Connection::log_end(const EndReport& report) const {
-  const bool ordinary = report.reason <= ReasonCode::Draining;
-  if (!log_enabled(ordinary ? LogLevel::Debug : LogLevel::Info)) return;
-  const std::uint64_t sent = relay_ ? relay_->bytes_to_destination() : 0;
-  const std::uint64_t received = relay_ ? relay_->bytes_to_source() : 0;
+  if (report.reason > ReasonCode::Draining) return log_refused(report);
+  if (!log_enabled(LogLevel::Debug)) return;
+  LOG_DEBUG("connection ended", {"side", side_name(direction_)}, {"source", source_}, {"destination", destination_},
+            {"reason", enum_text(report.reason)}, {"sent", relay_ ? relay_->bytes_to_destination() : 0},
+            {"received", relay_ ? relay_->bytes_to_source() : 0}, {"took", worker_.loop().now() - accepted_at_});
+}
+
+// What an operator looks for when something does not work: who, to whom, why, by which rule.
+void Connection::log_refused(const EndReport& report) const {
+  if (!log_enabled(LogLevel::Info)) return;
+  const std::string_view rule = report.rule.empty() && decided_by_rules(report.reason) ? std::string_view("default") : std::string_view(report.rule);
+  const std::string& endpoint = report.endpoint.empty() ? instance_ : report.endpoint;
   const Duration took = worker_.loop().now() - accepted_at_;
-  const std::string_view direction = direction_name(direction_);
-  const std::string_view reason = enum_text(report.reason);
-  if (ordinary) {
-    LOG_DEBUG("connection ended", {"direction", direction}, {"source", source_}, {"destination", destination_},
-              {"reason", reason}, {"sent", sent}, {"received", received}, {"took", took});
-  } else {
-    LOG_INFO("connection refused", {"direction", direction}, {"source", source_}, {"destination", destination_},
-             {"reason", reason}, {"rule", report.rule}, {"text", report.text}, {"sent", sent}, {"received", received},
+  if (relay_)
+    LOG_INFO("connection closed", {"side", side_name(direction_)}, {"source", source_}, {"destination", destination_},
+             {"reason", enum_text(report.reason)}, {"rule", rule}, {"endpoint", endpoint}, {"text", report.text},
+             {"sent", relay_->bytes_to_destination()}, {"received", relay_->bytes_to_source()}, {"took", took});
+  else
+    LOG_INFO("connection refused", {"side", side_name(direction_)}, {"source", source_}, {"destination", destination_},
+             {"reason", enum_text(report.reason)}, {"rule", rule}, {"endpoint", endpoint}, {"text", report.text},
              {"took", took});
-  }
 }
 
 }  // namespace mesh::proxy

@@ -23,6 +23,7 @@ struct EndReport {
   model::ReasonCode reason = model::ReasonCode::Connected;
   std::string text;  // for people; may be empty
   std::string rule;  // id of the intention that decided
+  std::string endpoint{};  // the instance that was asked, if not the connection's own
 };
 
 class Connection {
@@ -66,6 +67,7 @@ class Connection {
 
  private:
   void log_end(const EndReport& report) const;
+  void log_refused(const EndReport& report) const;
 
   const Direction direction_;
   MonoTime accepted_at_;

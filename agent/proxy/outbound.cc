@@ -39,15 +39,27 @@ std::optional<EndReport> OutboundConnection::find_way() {
 std::optional<EndReport> OutboundConnection::find_route_of_call() {
   net::Endpoint dialled = client_->local();
   const Route* route = bind_ ? &bind_->to : find_mesh_route(dialled);
-  const CallerFacts caller = worker_.proof().ask(*client_, dialled);
-  if (caller.foreign) return EndReport{ReasonCode::CallerNotAllowed, "no process of this host holds the other end", {}};
-  source_ = caller_of(*snapshot_, caller);
+  if (route != nullptr) destination_ = route->service;
+  if (auto why_not = find_caller(worker_.proof().ask(*client_, dialled))) return why_not;
   if (route == nullptr)
     return EndReport{ReasonCode::NoRoute, fmt::format("nothing answers at {}", dialled.to_string()), {}};
-  if (bind_ && is_guarded(*snapshot_, bind_->owner) && source_ != bind_->owner)
-    return EndReport{ReasonCode::CallerNotAllowed, fmt::format("the listener is for {} only", bind_->owner), {}};
   port_ = route->port;
   if (!admit(route->service)) return EndReport{ReasonCode::Overloaded, "too many connections to the service", {}};
+  return std::nullopt;
+}
+
+std::optional<EndReport> OutboundConnection::find_caller(const CallerFacts& facts) {
+  if (facts.foreign) return EndReport{ReasonCode::CallerNotAllowed, "no process of this host holds the other end", {}};
+  Caller caller = caller_of(*snapshot_, facts, worker_.proof());
+  source_ = std::move(caller.source);
+  if (!caller.rival.empty())
+    return EndReport{ReasonCode::CallerAmbiguous,
+                     fmt::format("the process rules of {} and {} match {} alike; make one of them narrower (process: unit and user)",
+                                 source_, caller.rival, describe(facts)), {}};
+  if (bind_ && !may_use_bind(*snapshot_, source_, bind_->owner))
+    return EndReport{ReasonCode::CallerNotAllowed,
+                     fmt::format("{} is for the processes of {} only, and {} is none of them; run it as one of them or name it in "
+                                 "the process rule of {}", bind_->at.to_string(), bind_->owner, describe(facts), bind_->owner), {}};
   return std::nullopt;
 }
 
@@ -78,7 +90,7 @@ void OutboundConnection::try_local(const MeshEndpoint& endpoint) {
   const net::Endpoint* where = find_dial(*instance, port_);
   if (where == nullptr) return attempt_failed({ReasonCode::PortUnknown, "the instance has no such port", {}});
   const model::Decision decision = decide(instance->id);
-  if (!decision.allowed) return refuse({decision.reason, {}, decision.rule});
+  if (!decision.allowed) return refuse({decision.reason, "policy of this host", decision.rule});
   const MonoTime until = std::min(deadline_, worker_.loop().now() + worker_.limits().dial_time);
   connect_ = std::make_unique<net::StreamConnect>(
       worker_.loop(), *where, net::ConnectOptions{.deadline = until},
@@ -108,7 +120,7 @@ void OutboundConnection::try_remote(const MeshEndpoint& endpoint) {
   if (!client_->remote().is_unix()) target.preface.source_address = client_->remote().to_string();
   target.deadline = std::min(deadline_, worker_.loop().now() + worker_.limits().attempt_time);
   if (target.identity == nullptr || target.trust == nullptr)
-    return refuse({ReasonCode::NoIdentity, "this node has no certificate yet", {}});
+    return refuse({ReasonCode::NoIdentity, fmt::format("{} has no certificate (yet)", source_), {}});
   dial_ = std::make_unique<RemoteDial>(worker_.loop(), worker_.pool(), std::move(target), early_, *this);
 }
 
@@ -161,7 +173,8 @@ void OutboundConnection::on_dial_failed(DialFailure failure) {
   if (dial_) worker_.loop().destroy_later(std::move(dial_));
   client_->pause_reading();
   if (failure.in_handshake) worker_.metrics().handshake_failed(Direction::Outbound, failure.reason);
-  EndReport report{failure.reason, std::move(failure.text), std::move(failure.rule)};
+  EndReport report{failure.reason, std::move(failure.text), std::move(failure.rule),
+                   fmt::format("{} at {}", endpoint().instance_id, endpoint().mesh.to_string())};
   const bool policy = report.reason == ReasonCode::DeniedByIntention || report.reason == ReasonCode::DeniedByDefault;
   if (policy) return refuse(std::move(report));
   attempt_failed(std::move(report));

@@ -29,6 +29,7 @@ class OutboundConnection final : public Connection, public DialObserver, net::St
  private:
   std::optional<EndReport> find_way();
   std::optional<EndReport> find_route_of_call();
+  std::optional<EndReport> find_caller(const CallerFacts& facts);
   // dialled: the stream's own address; becomes what it was before a redirect.
   const Route* find_mesh_route(net::Endpoint& dialled) const;
   void next_attempt();

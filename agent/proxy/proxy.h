@@ -55,6 +55,7 @@ struct ProxyLimits {
   Duration handshake_time = seconds(5);   // inbound
   Duration preface_time = seconds(5);     // inbound
   Duration dial_time = seconds(1);        // a program on this host
+  Duration bind_retry = seconds(5);       // an upstream's address that could not be opened
   Duration idle_time{};                   // no byte either way; 0: no limit
 };
 

@@ -16,7 +16,7 @@ ProxySnapshot::ProxySnapshot()
       endpoints(empty<EndpointTable>()),
       instances(empty<LocalInstances>()),
       binds(empty<std::vector<UpstreamBind>>()),
-      processes(empty<std::vector<ProcessRule>>()),
+      processes(empty<ProcessRules>()),
       rules(empty<model::IntentionRules>()),
       node_names(empty<NodeNames>()),
       identities(empty<Identities>()) {}
@@ -42,9 +42,9 @@ const net::Endpoint* find_dial(const LocalInstance& instance, std::string_view p
 }
 
 std::shared_ptr<const net::TlsIdentity> identity_for(const ProxySnapshot& snapshot, const std::string& source) {
+  if (model::is_node_source(source)) return snapshot.identities->node;
   const auto found = snapshot.identities->services.find(source);
-  if (found != snapshot.identities->services.end() && found->second != nullptr) return found->second;
-  return snapshot.identities->node;
+  return found == snapshot.identities->services.end() ? nullptr : found->second;
 }
 
 model::Decision authorize(const ProxySnapshot& snapshot, std::string_view source, std::string_view destination) {

@@ -10,8 +10,6 @@
 // address = where the program of a local instance listens. To add something that connections need, start here.
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -20,6 +18,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "agent/proxy/process_rules.h"
 #include "model/authorize.h"
 #include "model/ids.h"
 #include "model/names.h"
@@ -77,14 +76,6 @@ struct UpstreamBind {
   friend bool operator==(const UpstreamBind&, const UpstreamBind&) = default;
 };
 
-// Who may act as a service: the processes of a user. A user that several rules name proves none of their services.
-struct ProcessRule {
-  uid_t uid = 0;
-  std::string service;
-
-  friend bool operator==(const ProcessRule&, const ProcessRule&) = default;
-};
-
 // Certificates of this node. Null: not there (yet).
 struct Identities {
   std::unordered_map<std::string, std::shared_ptr<const net::TlsIdentity>> services;  // local ones
@@ -103,7 +94,7 @@ struct ProxySnapshot {
   std::shared_ptr<const EndpointTable> endpoints;
   std::shared_ptr<const LocalInstances> instances;
   std::shared_ptr<const std::vector<UpstreamBind>> binds;
-  std::shared_ptr<const std::vector<ProcessRule>> processes;
+  std::shared_ptr<const ProcessRules> processes;
   std::shared_ptr<const model::IntentionRules> rules;
   std::shared_ptr<const NodeNames> node_names;
   std::shared_ptr<const Identities> identities;
@@ -121,7 +112,8 @@ using ProxySnapshotPtr = std::shared_ptr<const ProxySnapshot>;
 // Where the instance's port is dialled (empty name: the main one); null: it has none.
 [[nodiscard]] const net::Endpoint* find_dial(const LocalInstance& instance, std::string_view port);
 
-// The identity with which a source ("web", "node/host-a") calls: the service's own, else the node's; null: none.
+// The identity with which a source ("web", "node/host-a") calls; null: there is none yet. A service never calls as its
+// node: what intentions say of the service would not hold then.
 [[nodiscard]] std::shared_ptr<const net::TlsIdentity> identity_for(const ProxySnapshot& snapshot,
                                                                    const std::string& source);
 

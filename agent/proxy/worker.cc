@@ -17,6 +17,7 @@ Worker::Worker(net::Loop& loop, const WorkerOptions& options, net::HandshakePool
       proof_(proof),
       metrics_(metrics),
       snapshot_(std::make_shared<const ProxySnapshot>()),
+      bind_timer_(loop, [this] { open_binds(); }),
       drain_timer_(loop, [this] { cut_all({ReasonCode::Draining, "the time to drain is over", {}}); }) {}
 
 Worker::~Worker() {
@@ -48,7 +49,7 @@ void Worker::take(ProxySnapshotPtr snapshot) {
     outbound_->resume();
     inbound_->resume();
   }
-  if (options_.makes_binds && !draining_) update_binds();
+  if (options_.makes_binds && !draining_ && before->binds != snapshot_->binds) update_binds();
   if (before->rules != snapshot_->rules || before->instances != snapshot_->instances) recheck_all();
   if (before->identities->trust != snapshot_->identities->trust) recheck_trust(*before->identities);
   if (before->endpoints != snapshot_->endpoints) forget_idle_services();
@@ -83,7 +84,11 @@ void Worker::forget_idle_services() {
 void Worker::update_binds() {
   std::map<net::Endpoint, Bind> wanted;
   for (const UpstreamBind& bind : *snapshot_->binds) {
-    if (wanted.contains(bind.at)) continue;  // two services want one address: the first has it
+    if (const auto first = wanted.find(bind.at); first != wanted.end()) {
+      LOG_WARN("two upstreams want one address; the first has it", {"address", bind.at.to_string()},
+               {"service", first->second.what.owner}, {"other", bind.owner}, {"try", "another bind: for one of them"});
+      continue;
+    }
     const auto old = binds_.find(bind.at);
     if (old != binds_.end() && old->second.what == bind)
       wanted.insert(binds_.extract(old));
@@ -91,26 +96,35 @@ void Worker::update_binds() {
       wanted.emplace(bind.at, Bind{bind, nullptr});
   }
   binds_ = std::move(wanted);  // closes what nobody wants any more, before the new ones open
+  open_binds();
+}
+
+void Worker::open_binds() {
   std::size_t failed = 0;
   for (auto& [where, bind] : binds_) {
     if (bind.listener == nullptr) open_bind(bind);
     if (bind.listener == nullptr) ++failed;
   }
   metrics_.families().binds_failed.set(static_cast<double>(failed));
+  if (failed != 0) bind_timer_.start_after(limits().bind_retry);
 }
 
 void Worker::open_bind(Bind& bind) {
   // The map's nodes do not move, also from map to map: the listener may keep the address of what it is for.
-  auto made = net::StreamListener::listen(loop_, bind.what.at, {},
+  // A unix socket is as open as a port: who calls decides (may_use_bind).
+  auto made = net::StreamListener::listen(loop_, bind.what.at, {.unix_mode = 0666},
                                           [this, what = &bind.what](std::unique_ptr<net::Stream> stream) {
                                             accept_outbound(std::move(stream), what);
                                           });
+  const bool told = std::exchange(bind.told, !made.ok());
   if (made.ok()) {
     bind.listener = std::move(*made);
+    if (told) LOG_INFO("the address of an upstream is open now", {"service", bind.what.owner}, {"address", bind.what.at.to_string()});
     return;
   }
-  LOG_WARN("the address of an upstream is not available", {"service", bind.what.owner},
-           {"upstream", bind.what.to.service}, {"error", made.error()});
+  if (told) return;
+  LOG_WARN("the address of an upstream is not available; it is tried again", {"service", bind.what.owner},
+           {"upstream", bind.what.to.service}, {"error", made.error()}, {"every", limits().bind_retry});
 }
 
 // ---- connections ----
@@ -172,6 +186,7 @@ void Worker::drain(MonoTime deadline, UniqueFunction<void()> on_drained) {
   outbound_.reset();
   inbound_.reset();
   binds_.clear();
+  bind_timer_.stop();
   drain_timer_.start_at(deadline);
   check_drained();
 }

@@ -63,7 +63,8 @@ class Worker {
   };
   struct Bind {
     UpstreamBind what;
-    std::unique_ptr<net::StreamListener> listener;  // null: could not be opened; tried again at the next snapshot
+    std::unique_ptr<net::StreamListener> listener;  // null: could not be opened; tried again after bind_retry
+    bool told = false;                              // that it could not
   };
 
   void accept_outbound(std::unique_ptr<net::Stream> stream, const UpstreamBind* bind);
@@ -71,6 +72,7 @@ class Worker {
   void add(std::unique_ptr<Connection> connection);
   [[nodiscard]] bool full(Direction direction);
   void update_binds();
+  void open_binds();
   void open_bind(Bind& bind);
   void forget_idle_services();
   [[nodiscard]] std::vector<Connection*> open_connections() const;
@@ -94,6 +96,7 @@ class Worker {
   std::size_t inbound_pending_ = 0;
   bool published_ = false;
   bool draining_ = false;
+  net::Timer bind_timer_;
   net::Timer drain_timer_;
   UniqueFunction<void()> on_drained_;
 };

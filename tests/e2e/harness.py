@@ -37,7 +37,9 @@ def run(command, timeout=10.0, check=True, env=None):
 
 
 def as_user(user):
-    """Words before a command that make it run as this user; None: as it is."""
+    """Words before a command that make it run as this user; None: as it is. A number need not be a user of this machine."""
+    if isinstance(user, int):
+        return ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
     return ["setpriv", f"--reuid={user}", f"--regid={pwd.getpwnam(user).pw_gid}", "--init-groups"] if user else []
 
 

@@ -44,7 +44,7 @@ class Host:
         """The command as it runs in this host, by default as root. ip execs it: its pid is the program's."""
         return ["ip", "netns", "exec", self.namespace, *as_user(user), *command]
 
-    def run(self, command, timeout=10.0, check=True, user=None):
+    def run(self, command, timeout=30.0, check=True, user=None):
         return run(self.inside(command, user), timeout=timeout, check=check)
 
     def start(self, command, log_name, user=None, env=None, stop_signal=signal.SIGTERM):

@@ -77,7 +77,7 @@ class MeshHost:
         """The agent's HTTP API over its socket."""
         return Http(self.socket)
 
-    def ctl(self, *words, check=True, timeout=15.0):
+    def ctl(self, *words, check=True, timeout=30.0):
         """meshctl through this host's socket; returns what it printed."""
         command = [self.programs.meshctl, *words, "--address", self.socket]
         return self.host.run(command, timeout=timeout, check=check)[1]
@@ -110,7 +110,7 @@ class MeshHost:
     def start_daemon(self, verb):
         self.verb = verb
         self.daemon = self.host.start([self.programs.meshd, verb, *self.place], f"meshd-{verb}", user=self.user)
-        wait_until(f"{self.name} serves its socket", self.answers, 10)
+        wait_until(f"{self.name} serves its socket", self.answers, 30)
 
     def reload(self):
         """What systemctl reload does."""

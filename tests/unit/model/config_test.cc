@@ -47,6 +47,18 @@ TEST_CASE("later sources are stronger: file, conf.d in order, environment, flags
   EXPECT_EQ(config.services[0].name, "a");
 }
 
+TEST_CASE("a fault inside a service is told with its own line and column") {
+  Folder folder;
+  folder.write("meshd.yaml",
+               "services:\n  - name: web\n    port: 80\n    upstreams:\n      - db\n      - {name: b, bind: \"localhost:1\"}\n"
+               "    process: {exe: /bin/web}\n");
+  const auto loaded = load_config(folder.sources());
+  REQUIRE(!loaded.ok());
+  CAPTURE(loaded.error().message);
+  EXPECT(has(loaded.error().message, "meshd.yaml:6:25: services[0]: upstreams[1].bind \"localhost:1\" is no address to listen on"));
+  EXPECT(has(loaded.error().message, "meshd.yaml:7:20: services[0]: process.exe is not supported yet"));
+}
+
 TEST_CASE("all faults of all sources are told at once, each with its place") {
   Folder folder;
   folder.write("meshd.yaml", "node: bad_name!\nbind: 10.0.0\nprots: {http: 1}\n");

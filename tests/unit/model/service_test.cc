@@ -107,6 +107,40 @@ TEST_CASE("what cannot be registered is told in words") {
             "check: check_id is over 512 bytes");
 }
 
+TEST_CASE("an upstream's own address is an IP address with a port or the path of a unix socket, once each") {
+  const auto fault_of = [](std::string_view bind) {
+    return first_fault(fmt::format(R"({{"Name":"a","Upstreams":[{{"DestinationName":"db","Bind":"{}"}}]}})", bind));
+  };
+  for (const char* good : {"127.0.0.1:9191", "[::1]:1", "0.0.0.0:65535", "/run/web/db.sock", ""}) EXPECT_EQ(fault_of(good), "");
+  for (const char* bad : {"9191", ":9191", "localhost:9191", "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:", "127.0.0.1",
+                          "::1:80", "[127.0.0.1]:80", "[::1]", "run/db.sock", "/run/", "unix:/run/db.sock", "127.0.0.1:+80"}) {
+    CAPTURE(bad);
+    EXPECT_EQ(fault_of(bad), fmt::format("upstreams[0].bind \"{}\" is no address to listen on; write it as "
+                                         "127.0.0.1:9191, [::1]:9191 or /run/web/db.sock", bad));
+  }
+  EXPECT_EQ(fault_of("/" + std::string(107, 'x')),
+            "upstreams[0].bind is a path of 108 bytes; a unix socket's has at most 107");
+  EXPECT_EQ(first_fault(R"({"Name":"a","Upstreams":[{"DestinationName":"b","Bind":"127.0.0.1:1"},
+                         {"DestinationName":"c","Bind":"127.0.0.1:1"}]})"),
+            "upstreams[1].bind 127.0.0.1:1 is that of upstreams[0] too; give each its own");
+}
+
+TEST_CASE("the rule that says which processes are the service is read or refused in words") {
+  const auto fault_of = [](std::string_view rule) { return first_fault(fmt::format(R"({{"Name":"a","Process":{{{}}}}})", rule)); };
+  for (const char* good : {R"("User":"www-data")", R"("User":"4001")", R"("Unit":"web@1.service","User":"web")",
+                           R"("Cgroup":"system.slice/web.service")", R"("Cgroup":"/apps/web")"})
+    EXPECT_EQ(fault_of(good), "");
+  EXPECT_EQ(fault_of(R"("Unit":"web")"),
+            "process.unit \"web\" is no unit that runs processes; write it as web.service or web.scope");
+  EXPECT_EQ(fault_of(R"("Cgroup":"a/../b")"), "process.cgroup \"a/../b\" is no path below the root of the cgroup tree; "
+                                              "write it as system.slice/web.service");
+  EXPECT_EQ(fault_of(R"("Cgroup":"/")").substr(0, 18), "process.cgroup \"/\"");
+  EXPECT_EQ(fault_of(R"("Unit":"a.service","Cgroup":"b")"), "process.unit and process.cgroup are both given; keep one");
+  EXPECT_EQ(fault_of(R"("User":"a b")"), "process.user \"a b\" is no user; write a name or a number");
+  EXPECT_EQ(fault_of(R"("Exe":"/usr/bin/a")"),
+            "process.exe is not supported yet; tell the service's processes apart by process.unit, cgroup or user");
+}
+
 TEST_CASE("a port is found by name, the main one without") {
   const ServiceInstance instance = instance_of(definition(R"({"Name":"a","Ports":[{"Port":1},{"Name":"admin","Port":2}]})"), NodeId("n"));
   EXPECT_EQ(find_port(instance)->port, 1);

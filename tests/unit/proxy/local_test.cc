@@ -16,6 +16,10 @@ using model::IntentionAction;
 using net::Loop;
 using net::wait_for;
 
+std::shared_ptr<const ProcessRules> rules_of(std::vector<ProcessRule> rules, std::vector<std::string> guarded = {}) {
+  return std::make_shared<const ProcessRules>(std::move(rules), std::move(guarded));
+}
+
 // One host that runs db; everybody may call.
 struct OneHost {
   explicit OneHost(const ProxyLimits& limits = {}) : host(loop, pool, authority, 21, limits), program(loop) {
@@ -38,7 +42,7 @@ struct OneHost {
 TEST_CASE("a program reaches an instance of its own host") {
   OneHost one;
   one.program.greeting = "ready ";
-  Caller caller(one.loop, one.host.mesh_address());
+  CallingProgram caller(one.loop, one.host.mesh_address());
   REQUIRE(wait_for(one.loop, [&] { return caller.seen.received == "ready "; }));  // the server speaks first
   caller.stream->write("question");
   caller.stream->shutdown_write();
@@ -60,7 +64,7 @@ TEST_CASE("connections wait until the first snapshot instead of being refused") 
   TestAuthority authority;
   Host host(loop, pool, authority, 22);
   Program program(loop);
-  Caller caller(loop, host.mesh_address());
+  CallingProgram caller(loop, host.mesh_address());
   net::settle(loop);
   EXPECT_FALSE(caller.seen.failure.has_value());
   host.route_to("db");
@@ -99,7 +103,7 @@ TEST_CASE("what cannot be reached is reset with its reason") {
   for (const Row& row : rows) {
     row.change(one.host);
     one.host.publish();
-    Caller caller(one.loop, one.host.mesh_address());
+    CallingProgram caller(one.loop, one.host.mesh_address());
     EXPECT(caller.is_reset(one.loop));
     REQUIRE(wait_for(one.loop, [&] { return one.host.closed("outbound", row.reason) == 1; }));
   }
@@ -116,7 +120,7 @@ TEST_CASE("the next instance is tried when one refuses, and the refusing one com
   one.host.endpoints_of("db", {one.host.endpoint("db-0"), one.host.endpoint("db-1")});
   one.host.publish();
   for (int n = 0; n < 4; ++n) {
-    Caller caller(one.loop, one.host.mesh_address());
+    CallingProgram caller(one.loop, one.host.mesh_address());
     caller.stream->write("x");
     REQUIRE(wait_for(one.loop, [&] { return one.program.received().size() == std::size_t(n) + 1; }));
   }
@@ -126,23 +130,23 @@ TEST_CASE("the next instance is tried when one refuses, and the refusing one com
 TEST_CASE("policy is asked with the identity that the kernel proves") {
   OneHost one;
   one.host.next.processes =
-      std::make_shared<const std::vector<ProcessRule>>(std::vector<ProcessRule>{{1000, "web"}, {1001, "api"}});
+      rules_of({{"web", 1000}, {"api", 1001}});
   one.host.rules({intention("rule-web", "web", "db", IntentionAction::Allow),
                   intention("rule-api", "api", "db", IntentionAction::Deny)},
                  IntentionAction::Deny);
   one.host.publish();
   one.host.proof.facts = CallerFacts{.uid = 1000};
-  Caller allowed(one.loop, one.host.mesh_address());
+  CallingProgram allowed(one.loop, one.host.mesh_address());
   allowed.stream->write("from web");
   REQUIRE(wait_for(one.loop, [&] { return one.program.received() == "from web"; }));
   one.host.proof.facts = CallerFacts{.uid = 1001};
-  Caller denied(one.loop, one.host.mesh_address());
+  CallingProgram denied(one.loop, one.host.mesh_address());
   EXPECT(denied.is_reset(one.loop));
   one.host.proof.facts = CallerFacts{};
-  Caller unknown(one.loop, one.host.mesh_address());
+  CallingProgram unknown(one.loop, one.host.mesh_address());
   EXPECT(unknown.is_reset(one.loop));
   one.host.proof.facts = CallerFacts{.foreign = true};
-  Caller stranger(one.loop, one.host.mesh_address());
+  CallingProgram stranger(one.loop, one.host.mesh_address());
   EXPECT(stranger.is_reset(one.loop));
   EXPECT_EQ(one.host.closed("outbound", "CALLER_NOT_ALLOWED"), 1);
   EXPECT_EQ(one.host.closed("outbound", "DENIED_BY_INTENTION"), 1);
@@ -153,7 +157,7 @@ TEST_CASE("policy is asked with the identity that the kernel proves") {
 
 TEST_CASE("an open connection ends when policy or its instance changes, not when the instance goes") {
   OneHost one;
-  Caller caller(one.loop, one.host.mesh_address());
+  CallingProgram caller(one.loop, one.host.mesh_address());
   REQUIRE(wait_for(one.loop, [&] { return one.program.calls.size() == 1; }));
   one.host.next.instances = std::make_shared<const LocalInstances>();
   one.host.publish();
@@ -168,7 +172,7 @@ TEST_CASE("an open connection ends when policy or its instance changes, not when
   one.host.allow_all();
   one.host.run_instance("db-1", "db", one.program.where());
   one.host.publish();
-  Caller second(one.loop, one.host.mesh_address());
+  CallingProgram second(one.loop, one.host.mesh_address());
   REQUIRE(wait_for(one.loop, [&] { return one.program.calls.size() == 2; }));
   one.host.run_instance("db-1", "cache", one.program.where());
   one.host.publish();
@@ -179,9 +183,9 @@ TEST_CASE("an open connection ends when policy or its instance changes, not when
 
 TEST_CASE("a service over its budget is shed alone, and the place is free again after a connection") {
   OneHost one({.connections_per_service_max = 1});
-  auto first = std::make_unique<Caller>(one.loop, one.host.mesh_address());
+  auto first = std::make_unique<CallingProgram>(one.loop, one.host.mesh_address());
   REQUIRE(wait_for(one.loop, [&] { return one.program.calls.size() == 1; }));
-  Caller second(one.loop, one.host.mesh_address());
+  CallingProgram second(one.loop, one.host.mesh_address());
   EXPECT(second.is_reset(one.loop));
   EXPECT_EQ(one.host.closed("outbound", "OVERLOADED"), 1);
   Program other(one.loop);
@@ -189,21 +193,21 @@ TEST_CASE("a service over its budget is shed alone, and the place is free again 
   one.host.endpoints_of("cache", {one.host.endpoint("cache-1")});
   one.host.route_to("cache");
   one.host.publish();
-  Caller elsewhere(one.loop, one.host.mesh_address());
+  CallingProgram elsewhere(one.loop, one.host.mesh_address());
   REQUIRE(wait_for(one.loop, [&] { return other.calls.size() == 1; }));
   one.host.route_to("db");
   one.host.publish();
   first->stream->reset();
   REQUIRE(wait_for(one.loop, [&] { return one.host.closed("outbound", "RESET_BY_SOURCE") == 1; }));
-  Caller third(one.loop, one.host.mesh_address());
+  CallingProgram third(one.loop, one.host.mesh_address());
   REQUIRE(wait_for(one.loop, [&] { return one.program.calls.size() == 2; }));
 }
 
 TEST_CASE("a proxy that is full resets what comes") {
   OneHost one({.connections_max = 1});
-  Caller first(one.loop, one.host.mesh_address());
+  CallingProgram first(one.loop, one.host.mesh_address());
   REQUIRE(wait_for(one.loop, [&] { return one.program.calls.size() == 1; }));
-  Caller second(one.loop, one.host.mesh_address());
+  CallingProgram second(one.loop, one.host.mesh_address());
   EXPECT(second.is_reset(one.loop));
   EXPECT_EQ(one.host.closed("outbound", "OVERLOADED"), 1);
   EXPECT(one.host.conserved());
@@ -217,17 +221,17 @@ TEST_CASE("an upstream's own address leads to its service, for that service's pr
   one.host.next.binds = std::make_shared<const std::vector<UpstreamBind>>(
       std::vector<UpstreamBind>{{socket, "web", Route{"db", "main", model::Protocol::Tcp}}});
   one.host.publish();
-  Caller caller(one.loop, socket);
+  CallingProgram caller(one.loop, socket);
   caller.stream->write("by name");
   REQUIRE(wait_for(one.loop, [&] { return one.program.received() == "by name"; }));
   one.host.next.processes =
-      std::make_shared<const std::vector<ProcessRule>>(std::vector<ProcessRule>{{1000, "web"}});
+      rules_of({{"web", 1000}});
   one.host.proof.facts = CallerFacts{.uid = 1001};
   one.host.publish();
-  Caller stranger(one.loop, socket);
+  CallingProgram stranger(one.loop, socket);
   REQUIRE(wait_for(one.loop, [&] { return one.host.closed("outbound", "CALLER_NOT_ALLOWED") == 1; }));
   one.host.proof.facts = CallerFacts{.uid = 1000};
-  Caller owner(one.loop, socket);
+  CallingProgram owner(one.loop, socket);
   owner.stream->write("!");
   REQUIRE(wait_for(one.loop, [&] { return one.program.received() == "by name!"; }));
   EXPECT_EQ(one.host.metric("meshd_proxy_binds_failed"), 0);
@@ -236,24 +240,45 @@ TEST_CASE("an upstream's own address leads to its service, for that service's pr
   EXPECT_FALSE(std::filesystem::exists(socket.unix_path()));
 }
 
-TEST_CASE("an upstream's address that is taken is counted and tried again") {
-  OneHost one;
+TEST_CASE("an upstream's address that is taken is counted and tried again until it is free") {
+  OneHost one({.bind_retry = milliseconds(5)});
   Program taken(one.loop);
+  const net::Endpoint taken_at = taken.where();
   one.host.next.binds = std::make_shared<const std::vector<UpstreamBind>>(
       std::vector<UpstreamBind>{{taken.where(), "web", Route{"db", "main", model::Protocol::Tcp}}});
   one.host.publish();
   EXPECT_EQ(one.host.metric("meshd_proxy_binds_failed"), 1);
   taken.listener.reset();
-  one.host.next.node_name = "renamed";
+  REQUIRE(wait_for(one.loop, [&] { return one.host.metric("meshd_proxy_binds_failed") == 0; }));
+  CallingProgram caller(one.loop, taken_at);
+  caller.stream->write("at last");
+  REQUIRE(wait_for(one.loop, [&] { return one.program.received() == "at last"; }));
+}
+
+TEST_CASE("a process that the rules of two services match alike is refused; a caller without its own certificate too") {
+  OneHost one;
+  one.host.next.processes = rules_of({{"web", 1000}, {"api", 1000}, {"cron", 1001}});
   one.host.publish();
-  EXPECT_EQ(one.host.metric("meshd_proxy_binds_failed"), 0);
+  one.host.proof.facts = CallerFacts{.uid = 1000};
+  CallingProgram either(one.loop, one.host.mesh_address());
+  EXPECT(either.is_reset(one.loop));
+  EXPECT_EQ(one.host.closed("outbound", "CALLER_AMBIGUOUS"), 1);
+  MeshEndpoint elsewhere = one.host.endpoint("db-2");
+  elsewhere.node_id = model::NodeId("another");
+  one.host.endpoints_of("db", {elsewhere});
+  one.host.publish();
+  one.host.proof.facts = CallerFacts{.uid = 1001};  // a service never calls as its node
+  CallingProgram bare(one.loop, one.host.mesh_address());
+  EXPECT(bare.is_reset(one.loop));
+  EXPECT_EQ(one.host.metric("meshd_proxy_closed_total", {"source=\"cron\"", "destination=\"db\"", "NO_IDENTITY"}), 1);
+  EXPECT(one.host.conserved());
 }
 
 TEST_CASE("draining refuses new connections, waits for open ones and resets what is left at the deadline") {
   for (const bool in_time : {true, false}) {
     OneHost one;
     const net::Endpoint address = one.host.mesh_address();
-    Caller caller(one.loop, address);
+    CallingProgram caller(one.loop, address);
     REQUIRE(wait_for(one.loop, [&] { return one.program.calls.size() == 1; }));
     bool drained = false;
     const MonoTime deadline = one.loop.now() + (in_time ? Duration(seconds(60)) : Duration(milliseconds(30)));
@@ -329,12 +354,12 @@ TEST_CASE("workers on threads of their own serve while snapshots are published, 
       EndpointTable{{"db", std::make_shared<const ServiceEndpoints>(std::move(endpoints))}});
   next.instances = std::make_shared<const LocalInstances>(
       LocalInstances{{"db-1", {"db-1", "db", {{"main", program.where()}}, "main"}}});
-  std::vector<std::unique_ptr<Caller>> callers;
+  std::vector<std::unique_ptr<CallingProgram>> callers;
   for (int n = 0; n < 100; ++n) {
     next.rules = std::make_shared<const model::IntentionRules>(std::vector<const model::Intention*>{},
                                                                model::IntentionAction::Allow);
     proxy->publish(std::make_shared<const ProxySnapshot>(next));
-    callers.push_back(std::make_unique<Caller>(own, proxy->outbound_addresses()[static_cast<std::size_t>(n) % 2]));
+    callers.push_back(std::make_unique<CallingProgram>(own, proxy->outbound_addresses()[static_cast<std::size_t>(n) % 2]));
     callers.back()->write("x");
   }
   REQUIRE(wait_for(own, [&] { return program.received().size() == 100; }));

@@ -61,17 +61,4 @@ TEST_CASE("a server name gives the service, if it is of this domain and datacent
   EXPECT_FALSE(service_of("", kHere).ok());
 }
 
-TEST_CASE("a local caller is the one service whose rules name its user, else the node") {
-  ProxySnapshot snapshot;
-  snapshot.node_name = "host-a";
-  snapshot.processes = std::make_shared<const std::vector<ProcessRule>>(
-      std::vector<ProcessRule>{{1000, "web"}, {1000, "web"}, {1001, "web"}, {1001, "db"}});
-  EXPECT_EQ(caller_of(snapshot, {.uid = 1000}), "web");
-  EXPECT_EQ(caller_of(snapshot, {.uid = 1001}), "node/host-a");
-  EXPECT_EQ(caller_of(snapshot, {.uid = 1002}), "node/host-a");
-  EXPECT_EQ(caller_of(snapshot, {}), "node/host-a");
-  EXPECT(is_guarded(snapshot, "db"));
-  EXPECT_FALSE(is_guarded(snapshot, "cache"));
-}
-
 }  // namespace mesh::proxy

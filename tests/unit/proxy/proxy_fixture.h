@@ -95,8 +95,8 @@ struct Program {
 };
 
 // A program that calls.
-struct Caller {
-  Caller(net::Loop& loop, const net::Endpoint& to)
+struct CallingProgram {
+  CallingProgram(net::Loop& loop, const net::Endpoint& to)
       : connect(loop, to, net::ConnectOptions{.deadline = loop.now() + net::kTestPatience},
                 [this](Result<std::unique_ptr<net::Stream>> result) {
                   if (!result.ok()) {  // the reset came before the kernel had told of the connection
@@ -125,6 +125,7 @@ struct Caller {
 // Says of every local caller what the test wants.
 struct FixedProof final : CallerProof {
   CallerFacts ask(const net::Stream&, const net::Endpoint&) const override { return facts; }
+  std::uint64_t cgroup_at(const std::string&) const override { return 0; }
   CallerFacts facts;
 };
 

@@ -17,7 +17,7 @@ struct TwoHosts {
       : a(loop, pool, authority, 31, limits), b(loop, pool, authority, 32, limits), program(loop) {
     a.route_to("db");
     a.endpoints_of("db", {b.endpoint("db-1")});
-    a.next.processes = std::make_shared<const std::vector<ProcessRule>>(std::vector<ProcessRule>{{1000, "web"}});
+    a.next.processes = std::make_shared<const ProcessRules>(std::vector<ProcessRule>{{"web", 1000}});
     a.ids.services["web"] = authority.service("web");
     a.proof.facts = CallerFacts{.uid = 1000};
     b.ids.services["db"] = authority.service("db");
@@ -28,7 +28,7 @@ struct TwoHosts {
     b.publish();
   }
   bool until(auto condition) { return wait_for(loop, condition); }
-  bool is_reset(Caller& caller) { return caller.is_reset(loop); }
+  bool is_reset(CallingProgram& caller) { return caller.is_reset(loop); }
 
   Loop loop{"test"};
   net::HandshakePool pool{{.threads = 1}};
@@ -87,7 +87,7 @@ std::string db_name() { return model::service_sni("db", kTestDc, kTestDomain); }
 
 TEST_CASE("a request and its answer cross two hosts under mutual TLS, both half-closes apart") {
   TwoHosts two;
-  Caller caller(two.loop, two.a.mesh_address());
+  CallingProgram caller(two.loop, two.a.mesh_address());
   caller.write("question");
   REQUIRE(two.until([&] { return two.program.received() == "question"; }));
   caller.stream->shutdown_write();
@@ -108,17 +108,17 @@ TEST_CASE("a request and its answer cross two hosts under mutual TLS, both half-
 TEST_CASE("a service that speaks first is heard without a byte from the caller") {
   TwoHosts two;
   two.program.greeting = "220 ready";
-  Caller caller(two.loop, two.a.mesh_address());
+  CallingProgram caller(two.loop, two.a.mesh_address());
   REQUIRE(two.until([&] { return caller.seen.received == "220 ready"; }));
 }
 
 TEST_CASE("a reset crosses the hosts in both directions") {
   TwoHosts two;
-  Caller caller(two.loop, two.a.mesh_address());
+  CallingProgram caller(two.loop, two.a.mesh_address());
   REQUIRE(two.until([&] { return two.program.calls.size() == 1; }));
   two.program.calls[0]->stream->reset();
   EXPECT(two.is_reset(caller));
-  Caller second(two.loop, two.a.mesh_address());
+  CallingProgram second(two.loop, two.a.mesh_address());
   second.write("x");
   REQUIRE(two.until([&] { return two.program.calls.size() == 2 && two.program.received() == "x"; }));
   second.stream->reset();
@@ -132,7 +132,7 @@ TEST_CASE("what the destination's policy denies is reset at the caller, with the
   TwoHosts two;
   two.b.rules({intention("rule-2", "web", "db", IntentionAction::Deny)}, IntentionAction::Allow);
   two.b.publish();
-  Caller caller(two.loop, two.a.mesh_address());
+  CallingProgram caller(two.loop, two.a.mesh_address());
   caller.write("let me in");
   EXPECT(two.is_reset(caller));
   EXPECT_EQ(two.a.closed("outbound", "DENIED_BY_INTENTION"), 1);
@@ -142,14 +142,14 @@ TEST_CASE("what the destination's policy denies is reset at the caller, with the
   two.a.proof.facts = CallerFacts{};
   two.b.rules({intention("rule-3", "node/host-31", "db", IntentionAction::Deny)}, IntentionAction::Allow);
   two.b.publish();
-  Caller node(two.loop, two.a.mesh_address());
+  CallingProgram node(two.loop, two.a.mesh_address());
   EXPECT(two.is_reset(node));
   REQUIRE(two.until([&] { return two.b.metric("meshd_proxy_closed_total", {"source=\"node/host-31\""}) == 1; }));
 }
 
 TEST_CASE("an open connection ends when the destination's policy changes") {
   TwoHosts two;
-  Caller caller(two.loop, two.a.mesh_address());
+  CallingProgram caller(two.loop, two.a.mesh_address());
   caller.write("x");
   REQUIRE(two.until([&] { return two.program.received() == "x"; }));
   two.b.rules({}, IntentionAction::Deny);
@@ -160,7 +160,7 @@ TEST_CASE("an open connection ends when the destination's policy changes") {
 
 TEST_CASE("an open connection ends when its root is not believed any more, not when another one is added") {
   TwoHosts two;
-  Caller caller(two.loop, two.a.mesh_address());
+  CallingProgram caller(two.loop, two.a.mesh_address());
   caller.write("x");
   REQUIRE(two.until([&] { return two.program.received() == "x"; }));
   TestAuthority next("next root");
@@ -186,7 +186,7 @@ TEST_CASE("the next instance is tried when a host does not answer or a program r
   two.a.endpoints_of("db", {dead_host, two.b.endpoint("db-0"), two.b.endpoint("db-1")});
   two.a.publish();
   two.b.publish();
-  Caller caller(two.loop, two.a.mesh_address());
+  CallingProgram caller(two.loop, two.a.mesh_address());
   caller.write("the first bytes");
   REQUIRE(two.until([&] { return two.program.received() == "the first bytes"; }));
   EXPECT_EQ(two.a.metric("meshd_proxy_attempt_failures_total", {"HOST_UNREACHABLE"}), 1);
@@ -201,13 +201,13 @@ TEST_CASE("when all instances fail the caller is reset with the last reason") {
   TwoHosts two;
   two.b.next.instances = std::make_shared<const LocalInstances>();
   two.b.publish();
-  Caller caller(two.loop, two.a.mesh_address());
+  CallingProgram caller(two.loop, two.a.mesh_address());
   EXPECT(two.is_reset(caller));
   EXPECT_EQ(two.a.closed("outbound", "INSTANCE_UNKNOWN"), 1);
   two.a.ids.node = nullptr;
   two.a.ids.services.clear();
   two.a.publish();
-  Caller nobody(two.loop, two.a.mesh_address());
+  CallingProgram nobody(two.loop, two.a.mesh_address());
   EXPECT(two.is_reset(nobody));
   EXPECT_EQ(two.a.closed("outbound", "NO_IDENTITY"), 1);
 }
@@ -217,7 +217,7 @@ TEST_CASE("a host that shows another service's certificate is not believed") {
   two.b.ids.services["db"] = two.authority.sign(
       model::SpiffeId{model::SpiffeId::Kind::Service, kTestDomain, kTestDc, "other"}.uri(), db_name());
   two.b.publish();
-  Caller caller(two.loop, two.a.mesh_address());
+  CallingProgram caller(two.loop, two.a.mesh_address());
   caller.write("secret");
   EXPECT(two.is_reset(caller));
   EXPECT_EQ(two.a.closed("outbound", "PEER_UNTRUSTED"), 1);
@@ -248,7 +248,7 @@ TEST_CASE("a caller without a good certificate of this domain gets nowhere") {
 
 TEST_CASE("a malformed preface is answered with PROTOCOL_ERROR and ends that connection alone") {
   TwoHosts two;
-  Caller good(two.loop, two.a.mesh_address());
+  CallingProgram good(two.loop, two.a.mesh_address());
   good.stream->write("x");
   REQUIRE(two.until([&] { return two.program.received() == "x"; }));
   for (const Bytes& bytes : {Bytes("GET / HTTP/1.1\r\n\r\n"), Bytes("\x01\xff\xff", 3), Bytes("\x01\x00\x02\x0a\x7f", 5)}) {
@@ -288,7 +288,7 @@ TEST_CASE("an instance of another service cannot be reached through this one's n
 
 TEST_CASE("who is silent is cut off: before the handshake, before the preface, after a refusal") {
   TwoHosts two({.handshake_time = milliseconds(50), .preface_time = milliseconds(50)});
-  Caller silent(two.loop, two.b.proxy->inbound_address());
+  CallingProgram silent(two.loop, two.b.proxy->inbound_address());
   REQUIRE(two.until([&] { return silent.seen.ended || silent.seen.failure; }));
   ByHand peer(two, two.authority.service("web"), db_name());
   REQUIRE(two.until([&] { return peer.failure || peer.seen.failure || peer.seen.ended; }));
@@ -298,17 +298,17 @@ TEST_CASE("who is silent is cut off: before the handshake, before the preface, a
 
 TEST_CASE("more pending connections than the limit are reset, established ones go on") {
   TwoHosts two({.inbound_pending_max = 1});
-  Caller good(two.loop, two.a.mesh_address());
+  CallingProgram good(two.loop, two.a.mesh_address());
   good.stream->write("x");
   REQUIRE(two.until([&] { return two.program.received() == "x"; }));
-  Caller first(two.loop, two.b.proxy->inbound_address());
+  CallingProgram first(two.loop, two.b.proxy->inbound_address());
   net::settle(two.loop);
-  Caller second(two.loop, two.b.proxy->inbound_address());
+  CallingProgram second(two.loop, two.b.proxy->inbound_address());
   EXPECT(two.is_reset(second));
   EXPECT_EQ(two.b.closed("inbound", "OVERLOADED"), 1);
   first.stream->reset();
   REQUIRE(two.until([&] { return two.b.metric("meshd_proxy_open_connections", {"inbound"}) == 1; }));
-  Caller third(two.loop, two.a.mesh_address());
+  CallingProgram third(two.loop, two.a.mesh_address());
   third.stream->write("y");
   REQUIRE(two.until([&] { return two.program.received() == "xy"; }));
   EXPECT(two.b.conserved());
@@ -316,7 +316,7 @@ TEST_CASE("more pending connections than the limit are reset, established ones g
 
 TEST_CASE("a caller that gives up while its instance is sought is let go") {
   TwoHosts two;
-  Caller caller(two.loop, two.a.mesh_address());
+  CallingProgram caller(two.loop, two.a.mesh_address());
   caller.write("x");
   caller.stream->reset();
   REQUIRE(two.until([&] { return two.a.metric("meshd_proxy_open_connections", {"outbound"}) == 0 &&

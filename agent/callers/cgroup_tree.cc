@@ -1,0 +1,89 @@
+#include "agent/callers/cgroup_tree.h"
+
+#include <dirent.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+
+namespace mesh::agent {
+
+namespace {
+
+bool is_unit(std::string_view name) { return name.ends_with(".service") || name.ends_with(".scope"); }
+
+}  // namespace
+
+std::optional<std::string> CgroupTree::find_root(const std::string& mounted) {
+  for (const std::string& folder : {mounted, mounted + "/unified"})
+    if (access((folder + "/cgroup.controllers").c_str(), F_OK) == 0) return folder;
+  return std::nullopt;
+}
+
+CgroupTree CgroupTree::read(const std::string& root) {
+  CgroupTree tree;
+  tree.root_ = root;
+  tree.read_folder(root, {}, 0);
+  std::sort(tree.all_.begin(), tree.all_.end(), [](const Cgroup& a, const Cgroup& b) { return a.path < b.path; });
+  for (std::size_t i = 0; i < tree.all_.size(); ++i) tree.by_id_.emplace(tree.all_[i].id, i);
+  return tree;
+}
+
+void CgroupTree::read_folder(const std::string& folder, const Place& place, std::size_t depth) {
+  if (depth == kCgroupDepthMax) return;
+  const std::unique_ptr<DIR, int (*)(DIR*)> opened(opendir(folder.c_str()), closedir);
+  if (opened == nullptr) return;  // gone meanwhile
+  while (const dirent* entry = readdir(opened.get())) {
+    const std::string name = entry->d_name;
+    if (entry->d_type != DT_DIR || name == "." || name == "..") continue;
+    if (all_.size() == kCgroupsMax) return;
+    const std::string unit = place.holds_units && is_unit(name) ? name : place.unit;
+    const Place below{place.path.empty() ? name : place.path + "/" + name, unit,
+                      place.holds_units && name.ends_with(".slice") && name != "user.slice"};
+    all_.push_back({entry->d_ino, below.path, unit});
+    read_folder(folder + "/" + name, below, depth + 1);
+  }
+}
+
+const Cgroup* CgroupTree::find(std::uint64_t id) const {
+  const auto found = by_id_.find(id);
+  return found == by_id_.end() ? nullptr : &all_[found->second];
+}
+
+const Cgroup* CgroupTree::find_unit(std::string_view unit) const {
+  const auto is_it = [&](const Cgroup& one) {
+    const auto slash = one.path.rfind('/');
+    const std::string_view name = slash == std::string::npos ? std::string_view(one.path) : std::string_view(one.path).substr(slash + 1);
+    return one.unit == unit && name == unit;
+  };
+  const auto found = std::find_if(all_.begin(), all_.end(), is_it);
+  return found == all_.end() ? nullptr : &*found;
+}
+
+const Cgroup* CgroupTree::find_path(std::string_view path) const {
+  if (path.starts_with('/')) path.remove_prefix(1);
+  const auto found = std::lower_bound(all_.begin(), all_.end(), path, [](const Cgroup& a, std::string_view b) { return a.path < b; });
+  return found == all_.end() || found->path != path ? nullptr : &*found;
+}
+
+std::vector<std::uint64_t> CgroupTree::ids() const {
+  std::vector<std::uint64_t> ids;
+  ids.reserve(all_.size() + 1);
+  struct stat status {};
+  if (::stat(root_.c_str(), &status) == 0) ids.push_back(status.st_ino);
+  for (const Cgroup& one : all_) ids.push_back(one.id);
+  return ids;
+}
+
+std::vector<std::uint64_t> CgroupTree::ids_of(const Cgroup& folder) const {
+  std::vector<std::uint64_t> ids{folder.id};
+  const std::string prefix = folder.path + "/";
+  for (auto one = std::lower_bound(all_.begin(), all_.end(), prefix, [](const Cgroup& a, const std::string& b) { return a.path < b; });
+       one != all_.end() && one->path.starts_with(prefix); ++one)
+    ids.push_back(one->id);
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
+}  // namespace mesh::agent
