@@ -243,6 +243,7 @@ void RpcService::status(net::RpcRequest request, net::RpcReply reply) {
   response.term = core.term().value();
   response.commit_index = core.commit().value();
   response.applied_index = core.applied().value();
+  response.state_hash = fmt::format("{:016x}", parts_.machine.state().hash());
   reply.finish(encode(response));
 }
 

@@ -72,8 +72,9 @@ struct JoinTokenAnswer {
   F(6, ListOf<std::string>, voters, "Voters", "ADDRESS:PORT each")                                      \
   F(7, std::uint64_t, term, "Term", "")                                                                 \
   F(8, std::uint64_t, commit_index, "CommitIndex", "")                                                  \
-  F(9, std::uint64_t, applied_index, "AppliedIndex", "of the server that answered")                    \
-  F(10, ListOf<model::ServerStatus>, servers, "Servers", "each server, as the leader sees it, else as the one that answered")
+  F(9, std::uint64_t, applied_index, "AppliedIndex", "of the server that answered")                     \
+  F(10, ListOf<model::ServerStatus>, servers, "Servers", "each server, as the leader sees it, else as the one that answered") \
+  F(11, std::string, state_hash, "StateHash", "of all its rows; servers with the same AppliedIndex show the same")
 struct ClusterAnswer {
   MESH_MESSAGE(ClusterAnswer, MESH_CLUSTER_ANSWER_FIELDS)
 };

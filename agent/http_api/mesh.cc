@@ -30,6 +30,7 @@ ClusterAnswer cluster_of(const AgentView& view, model::StatusResponse status) {
   out.commit_index = status.commit_index;
   out.applied_index = status.applied_index;
   out.servers = std::move(status.servers);
+  out.state_hash = std::move(status.state_hash);
   return out;
 }
 

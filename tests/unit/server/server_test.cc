@@ -182,6 +182,7 @@ TEST_CASE("status names the leader and the cluster") {
   EXPECT_EQ(status->peers, (std::vector<std::string>{"127.0.0.1:8300"}));
   EXPECT_EQ(status->cluster_id, kCluster);
   EXPECT_GE(status->commit_index, status->applied_index);
+  EXPECT_EQ(status->state_hash.size(), std::size_t{16});
 }
 
 TEST_CASE("a cluster is made once in a directory, and one process serves it") {
