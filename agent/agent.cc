@@ -215,6 +215,11 @@ void Agent::written(Result<model::CommandResult> result) {
   refresh();
 }
 
+void Agent::set_members(MembersPtr members) {
+  members_ = std::move(members);
+  publish();
+}
+
 void Agent::ask_status() {
   servers_.status(loop_.now() + kStatusInterval, [this](Result<model::StatusResponse> response) {
     leader_ = response.ok() ? response->leader : std::string();
@@ -237,7 +242,8 @@ void Agent::publish() {
                                                     .replica_ready = replica_.ready(),
                                                     .connected = replica_.connected(),
                                                     .fresh_at = replica_.fresh_at(),
-                                                    .leader = leader_});
+                                                    .leader = leader_,
+                                                    .members = members_});
   view_ = std::move(next);
   on_view_(view_);
 }

@@ -71,6 +71,8 @@ class Agent {
   Status replace_services(const std::vector<model::ServiceDefinition>& services);
 
   [[nodiscard]] AgentViewPtr view() const { return view_; }
+  // For the next views.
+  void set_members(MembersPtr members);
   // For others on the agent loop that write small files; null without a data directory. They must go before the agent.
   [[nodiscard]] net::BlockingWorker* disk() { return disk_.get(); }
 
@@ -112,6 +114,7 @@ class Agent {
   std::unique_ptr<LocalStore> store_;
   std::unique_ptr<CatalogCache> cache_;
   std::string leader_;
+  MembersPtr members_;
   bool left_ = false;
   AgentViewPtr view_;
   std::deque<Waiter> waiters_;

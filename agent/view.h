@@ -7,6 +7,7 @@
 #include <string>
 
 #include "agent/local_state.h"
+#include "agent/member.h"
 #include "base/time.h"
 #include "model/catalog.h"
 
@@ -21,6 +22,7 @@ struct AgentView {
   bool connected = false;     // the watch stream stands
   MonoTime fresh_at{};        // the catalog was current on the leader at this time, as far as this agent knows
   std::string leader;         // ADDRESS:PORT of the leader's RPC; empty: not known
+  MembersPtr members = nullptr;  // by gossip, this host first; null: this agent does not gossip
 };
 using AgentViewPtr = std::shared_ptr<const AgentView>;
 

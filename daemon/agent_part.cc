@@ -20,6 +20,17 @@ Status AgentPart::open(Options options, Connect connect, Rng rng) {
   }
   api_open_ = true;
   on_view(agent_->view());
+  return options_.membership ? open_gossip() : Status();
+}
+
+Status AgentPart::open_gossip() {
+  CHECK(agent_->disk() != nullptr, "a member without a data directory");
+  MESH_TRY(opened, GossipPart::open(loop_, *agent_->disk(), metrics_,
+                                    {.config = options_.config,
+                                     .node = options_.membership->node,
+                                     .on_members = [this](agent::MembersPtr members) { agent_->set_members(std::move(members)); },
+                                     .on_event = std::move(options_.membership->on_member_event)}));
+  gossip_ = std::move(opened);
   return {};
 }
 
@@ -27,14 +38,18 @@ Status AgentPart::start() {
   api_.start();
   MESH_TRY_STATUS(agent_->start(options_.config.services));
   if (!options_.membership) return {};
-  CHECK(agent_->disk() != nullptr, "a member without a data directory");
+  gossip_->join();
+  return open_mesh();
+}
+
+Status AgentPart::open_mesh() {
   Membership& member = *options_.membership;
   mesh_ = std::make_unique<MeshPart>(loop_, *member.pool, metrics_);
   MESH_TRY_STATUS(mesh_->open({.config = options_.config,
                                .files = std::move(member.files),
                                .node = std::move(member.node),
                                .on_identities = std::move(member.on_identities),
-                               .on_servers = std::move(member.on_servers),
+                               .on_servers = [this](const std::vector<std::string>& servers) { servers_told(servers); },
                                .dns = dns_,
                                .on_dns_answers = [this](UniqueFd raw) { api_.answer_steered_through(std::move(raw)); }},
                               *channel_, *agent_->disk(), rng_.fork()));
@@ -42,11 +57,28 @@ Status AgentPart::start() {
   return {};
 }
 
+void AgentPart::servers_told(const std::vector<std::string>& servers) {
+  gossip_->set_servers(servers);
+  if (options_.membership->on_servers) options_.membership->on_servers(servers);
+}
+
+void AgentPart::suspect(std::string_view node_id) {
+  if (gossip_ != nullptr) gossip_->suspect(node_id);
+}
+
 Status AgentPart::reload(const model::Config& config) { return agent_->replace_services(config.services); }
 
+// The good-bye goes first, so that others stop sending while what is open ends.
 void AgentPart::drain(MonoTime deadline, UniqueFunction<void()> on_drained) {
   if (mesh_ == nullptr) return loop_.defer(std::move(on_drained));
-  mesh_->drain(deadline, std::move(on_drained));
+  on_drained_ = std::move(on_drained);
+  draining_ = 2;
+  gossip_->leave([this] { drained(); });
+  mesh_->drain(deadline, [this] { drained(); });
+}
+
+void AgentPart::drained() {
+  if (--draining_ == 0) on_drained_();
 }
 
 // The first views come from the agent's constructor, before there is an API to show them.
@@ -63,6 +95,7 @@ void AgentPart::on_view(agent::AgentViewPtr view) {
 
 void AgentPart::stop() {
   mesh_.reset();  // before the sockets that it has handed over
+  gossip_.reset();
   api_.stop();
   agent_.reset();
   channel_.reset();

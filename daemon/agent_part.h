@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "base/rng.h"
 #include "daemon/api_loop.h"
+#include "daemon/gossip_part.h"
 #include "daemon/mesh_part.h"
 #include "model/config.h"
 #include "net/loop.h"
@@ -31,6 +32,7 @@ class AgentPart {
     agent::NodeIdentity node;
     UniqueFunction<void(const proxy::Identities&)> on_identities;
     UniqueFunction<void(const std::vector<std::string>&)> on_servers;
+    UniqueFunction<void(const gossip::MemberEvent&)> on_member_event;  // may be empty
   };
   struct Options {
     model::Config config;         // with the node's name filled in
@@ -53,14 +55,22 @@ class AgentPart {
   Status start();
   // The configuration was read again: what may change while running takes effect. Errors: Agent::replace_services'.
   Status reload(const model::Config& config);
-  // New connections are refused, open ones may end until the deadline. on_drained: on the agent loop.
+  // Says good-bye to the pool; new connections are refused, open ones may end until the deadline. on_drained: on the agent
+  // loop.
   void drain(MonoTime deadline, UniqueFunction<void()> on_drained);
   void stop();
+
+  // See GossipPart::suspect. Nothing happens on a host that has not joined.
+  void suspect(std::string_view node_id);
 
   [[nodiscard]] const ApiLoop& api() const { return api_; }
 
  private:
+  Status open_gossip();
+  Status open_mesh();
+  void servers_told(const std::vector<std::string>& servers);
   void on_view(agent::AgentViewPtr view);
+  void drained();
 
   net::Loop& loop_;
   MetricRegistry& metrics_;
@@ -69,10 +79,13 @@ class AgentPart {
   ApiLoop api_;
   std::unique_ptr<net::RpcChannel> channel_;
   std::unique_ptr<agent::Agent> agent_;
+  std::unique_ptr<GossipPart> gossip_;
   std::unique_ptr<MeshPart> mesh_;
   dns::Server::SteeredSockets dns_;
   Rng rng_;
   bool api_open_ = false;
+  UniqueFunction<void()> on_drained_;
+  int draining_ = 0;  // parts that are not done
 };
 
 }  // namespace mesh::daemon

@@ -66,6 +66,7 @@ Status run_init(model::Config config, const std::string& default_action) {
   cluster.save = [&](const server::CreatedCluster& made) -> Status {
     const agent::NodeRecord record = record_of(made, rpc_address(config));
     MESH_TRY_STATUS(files.begin(record, made.node_key));
+    MESH_TRY_STATUS(files.write_gossip_key(made.gossip_key));
     return files.finish(record, made.node_certificate, {made.root});
   };
   MESH_TRY(made, server::create_cluster(cluster));

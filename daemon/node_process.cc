@@ -52,7 +52,8 @@ Status NodeProcess::open(AgentPart::Connect connect, Hooks hooks) {
   process_.set_on_terminate([this] { drain(); });
   AgentPart::Options options{config_, agent_options(), {}};
   options.membership.emplace(AgentPart::Membership{&mesh_pool_, agent::NodeFiles(config_.data_dir), *identity_,
-                                                   std::move(hooks.on_identities), std::move(hooks.on_servers)});
+                                                   std::move(hooks.on_identities), std::move(hooks.on_servers),
+                                                   std::move(hooks.on_member_event)});
   return agent_.open(std::move(options), std::move(connect), rng_.fork());
 }
 

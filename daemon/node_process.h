@@ -28,12 +28,15 @@ class NodeProcess {
   struct Hooks {
     UniqueFunction<void(const proxy::Identities&)> on_identities;
     UniqueFunction<void(const std::vector<std::string>&)> on_servers;
+    UniqueFunction<void(const gossip::MemberEvent&)> on_member_event = {};
   };
   // REQUIRES prepare().
   Status open(AgentPart::Connect connect, Hooks hooks);
   // Serves until the end. REQUIRES open().
   Status run();
   void stop() { agent_.stop(); }
+  // See AgentPart::suspect. On the agent loop.
+  void suspect(std::string_view node_id) { agent_.suspect(node_id); }
 
   [[nodiscard]] Process& process() { return process_; }
   [[nodiscard]] const model::Config& config() const { return config_; }

@@ -29,7 +29,12 @@ Status run_server(const ConfigReader& read_config) {
                             {.on_identities = [&server](const proxy::Identities& identities) {
                                server.set_identities(identities);
                              },
-                             .on_servers = {}}));
+                             .on_servers = {},
+                             .on_member_event = [&server](const gossip::MemberEvent& event) { server.on_member(event); }}));
+  server.gossip_started();
+  server.set_on_stream_end([&node](const std::string& node_id) {
+    node.process().loop().post([&node, node_id] { node.suspect(node_id); });
+  });
   server.start();
   const Status status = node.run();
   node.stop();

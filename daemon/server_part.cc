@@ -57,6 +57,14 @@ void ServerPart::set_identities(const proxy::Identities& identities) {
   });
 }
 
+void ServerPart::gossip_started() {
+  loop().post([this] { server_->gossip_started(); });
+}
+
+void ServerPart::on_member(const gossip::MemberEvent& event) {
+  loop().post([this, event] { server_->on_member(event); });
+}
+
 std::unique_ptr<net::RpcChannel> ServerPart::connect(net::Loop& client_loop) const {
   return local_->connect(client_loop);
 }

@@ -35,6 +35,13 @@ class ServerPart {
   Status listen(const model::Config& config, const agent::NodeRecord& record, net::HandshakePool& pool);
   // Under which certificate the RPC port serves from now on. Any thread.
   void set_identities(const proxy::Identities& identities);
+  // What gossip tells; from the first call on the server judges its nodes' health. Any thread.
+  void gossip_started();
+  void on_member(const gossip::MemberEvent& event);
+  // on_stream_end: on the raft loop, see Server::set_on_stream_end. REQUIRES open(), before start().
+  void set_on_stream_end(UniqueFunction<void(const std::string& node_id)> on_stream_end) {
+    server_->set_on_stream_end(std::move(on_stream_end));
+  }
   void start() { thread_.start(); }
   // Cancels what waits, makes the tables durable, ends the thread; gives up waiting after some seconds.
   void stop();

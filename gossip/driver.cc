@@ -117,7 +117,7 @@ Result<std::unique_ptr<Driver>> Driver::start(net::Loop& loop, DriverOptions opt
   for (Bytes& key : options.keys) net::wipe(key);
   options.keys.clear();
   std::unique_ptr<Driver> driver(new Driver(loop, std::move(options), metrics, observer));
-  MESH_TRY_STATUS(driver->open_sockets().context("while opening the gossip port"));
+  MESH_TRY_STATUS(driver->open_sockets().context("while opening the gossip port (ports.gossip, --gossip-port)"));
   if (const net::IpAddress ip = driver->options_.advertise->ip; ip.is_any() || ip.is_multicast())
     return error(Code::Invalid, "gossip cannot advertise {}: set `advertise` to an address that others reach", ip.to_string());
   driver->start_core(std::move(keys));

@@ -38,9 +38,10 @@ struct CaRoot {
   MESH_MESSAGE(CaRoot, MESH_CA_ROOT_FIELDS)
 };
 
-// The key of a root, sealed; servers only, never in a watch stream.
+// A key that only servers hold, sealed: of a root, or of the gossip pool. Servers only, never in a watch stream.
+inline constexpr std::string_view kGossipKeyId = "gossip";  // its root_id
 #define MESH_SEALED_KEY_FIELDS(F)                                                                            \
-  F(1, std::string, root_id, "RootID", "", kHidden)                                                          \
+  F(1, std::string, root_id, "RootID", "or kGossipKeyId", kHidden)                                                          \
   F(2, std::uint32_t, seal_version, "SealVersion", "how the key file seals", kHidden)                        \
   F(3, Bytes, sealed, "Sealed", "nonce and ciphertext", kBytes | kHidden)                                    \
   MESH_ROW_FIELDS(F)

@@ -16,6 +16,8 @@ MESH_MESSAGE_TABLE(JoinTokenDeleteCommand, MESH_JOIN_TOKEN_DELETE_FIELDS)
 MESH_MESSAGE_TABLE(AdmitCommand, MESH_ADMIT_FIELDS)
 MESH_MESSAGE_TABLE(LeafIssuedCommand, MESH_LEAF_ISSUED_FIELDS)
 MESH_MESSAGE_TABLE(MemberRevokeCommand, MESH_MEMBER_REVOKE_FIELDS)
+MESH_MESSAGE_TABLE(NodeVerdict, MESH_NODE_VERDICT_FIELDS)
+MESH_MESSAGE_TABLE(NodeHealthCommand, MESH_NODE_HEALTH_FIELDS)
 MESH_MESSAGE_TABLE(Command, MESH_COMMAND_FIELDS)
 MESH_MESSAGE_TABLE(CommandResult, MESH_COMMAND_RESULT_FIELDS)
 
@@ -28,7 +30,8 @@ std::uint32_t bodies(const Command& command) {
                       command.intention_upsert.has_value(), command.intention_delete.has_value(),
                       command.init.has_value(),             command.join_token_put.has_value(),
                       command.join_token_delete.has_value(), command.admit.has_value(),
-                      command.leaf_issued.has_value(),      command.member_revoke.has_value()};
+                      command.leaf_issued.has_value(),      command.member_revoke.has_value(),
+                      command.node_health.has_value()};
   std::uint32_t bits = 0;
   for (std::size_t i = 0; i < std::size(set); ++i) bits |= static_cast<std::uint32_t>(set[i]) << (i + 1);
   return bits;
@@ -138,6 +141,12 @@ Command make_command(LeafIssuedCommand body) {
 Command make_command(MemberRevokeCommand body) {
   Command command = of_kind(CommandKind::MemberRevoke);
   command.member_revoke = std::move(body);
+  return command;
+}
+
+Command make_command(NodeHealthCommand body) {
+  Command command = of_kind(CommandKind::NodeHealth);
+  command.node_health = std::move(body);
   return command;
 }
 

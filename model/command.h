@@ -46,7 +46,8 @@ inline constexpr std::size_t kCommandRandomBytes = 32;
   E(9, JoinTokenDelete, "join-token-delete") \
   E(10, Admit, "admit")                      \
   E(11, LeafIssued, "leaf-issued")           \
-  E(12, MemberRevoke, "member-revoke")
+  E(12, MemberRevoke, "member-revoke")       \
+  E(13, NodeHealth, "node-health")
 MESH_ENUM(CommandKind, std::uint8_t, MESH_COMMAND_KIND_VALUES)
 
 // A node with any number of its instances and checks, in one step (Consul's catalog/register). An empty node id: the
@@ -123,7 +124,8 @@ struct IntentionDeleteCommand {
   F(7, std::optional<ManagementToken>, management_token, "ManagementToken", "the first one: id and hash")    \
   F(8, std::optional<Member>, member, "Member", "the first server")                                          \
   F(9, std::optional<Leaf>, leaf, "Leaf", "the first server's certificate")                                  \
-  F(10, std::optional<Server>, server, "Server", "the first server's row")
+  F(10, std::optional<Server>, server, "Server", "the first server's row")                                   \
+  F(11, std::optional<SealedKey>, gossip_key, "GossipKey", "the pool's, sealed; its root id is \"gossip\"")
 struct InitCommand {
   MESH_MESSAGE(InitCommand, MESH_INIT_FIELDS)
 };
@@ -165,6 +167,20 @@ struct MemberRevokeCommand {
   MESH_MESSAGE(MemberRevokeCommand, MESH_MEMBER_REVOKE_FIELDS)
 };
 
+// What the leader makes of gossip (server/node_health.h): the check serfHealth of nodes whose host is a member that is not
+// revoked. A node that is not (or no longer) so is left out, and so is a check that says the same already.
+#define MESH_NODE_VERDICT_FIELDS(F)                                          \
+  F(1, NodeId, node_id, "NodeID", "")                                        \
+  F(2, CheckStatus, status, "Status", "")                                    \
+  F(3, std::string, output, "Output", "")
+struct NodeVerdict {
+  MESH_MESSAGE(NodeVerdict, MESH_NODE_VERDICT_FIELDS)
+};
+#define MESH_NODE_HEALTH_FIELDS(F) F(1, ListOf<NodeVerdict>, verdicts, "Verdicts", "at most one for a node")
+struct NodeHealthCommand {
+  MESH_MESSAGE(NodeHealthCommand, MESH_NODE_HEALTH_FIELDS)
+};
+
 #define MESH_COMMAND_FIELDS(F)                                                                              \
   F(1, std::uint32_t, level, "Level", "a server that knows only lower ones stops")                          \
   F(2, CommandKind, kind, "Kind", "which body is set")                                                      \
@@ -182,7 +198,8 @@ struct MemberRevokeCommand {
   F(24, std::optional<JoinTokenDeleteCommand>, join_token_delete, "JoinTokenDelete", "body")                \
   F(25, std::optional<AdmitCommand>, admit, "Admit", "body")                                                \
   F(26, std::optional<LeafIssuedCommand>, leaf_issued, "LeafIssued", "body")                                \
-  F(27, std::optional<MemberRevokeCommand>, member_revoke, "MemberRevoke", "body")
+  F(27, std::optional<MemberRevokeCommand>, member_revoke, "MemberRevoke", "body")                          \
+  F(28, std::optional<NodeHealthCommand>, node_health, "NodeHealth", "body")
 struct Command {
   MESH_MESSAGE(Command, MESH_COMMAND_FIELDS)
 };
@@ -219,5 +236,6 @@ struct CommandResult {
 [[nodiscard]] Command make_command(AdmitCommand body);
 [[nodiscard]] Command make_command(LeafIssuedCommand body);
 [[nodiscard]] Command make_command(MemberRevokeCommand body);
+[[nodiscard]] Command make_command(NodeHealthCommand body);
 
 }  // namespace mesh::model

@@ -149,7 +149,8 @@ struct JoinRequest {
   F(3, ListOf<CaRoot>, roots, "Roots", "all that are trusted")                                    \
   F(4, ListOf<std::string>, servers, "Servers", "ADDRESS:PORT of their RPC")                      \
   F(5, ListOf<std::string>, services, "Services", "name patterns that the node may run")          \
-  F(6, Bytes, ca_key, "CaKey", "for a server, the first time: content of ca.key, to be kept with mode 0600", kBytes | kHidden)
+  F(6, Bytes, ca_key, "CaKey", "for a server, the first time: content of ca.key, to be kept with mode 0600", kBytes | kHidden) \
+  F(7, Bytes, gossip_key, "GossipKey", "the first time: the pool's key, to be kept with mode 0600", kBytes | kHidden)
 struct JoinResponse {
   MESH_MESSAGE(JoinResponse, MESH_JOIN_RESPONSE_FIELDS)
 };

@@ -30,6 +30,7 @@ struct Applied {
 [[nodiscard]] Result<Applied> apply(Transaction& tx, const model::AdmitCommand& body);
 [[nodiscard]] Result<Applied> apply(Transaction& tx, const model::LeafIssuedCommand& body);
 [[nodiscard]] Result<Applied> apply(Transaction& tx, const model::MemberRevokeCommand& body);
+[[nodiscard]] Result<Applied> apply(Transaction& tx, const model::NodeHealthCommand& body);
 
 // Brings the mesh name of a service in line with its instances: gives it an address, updates its ports, or
 // releases it. Mesh addresses are the lowest free of kMeshAddressFirst .. kMeshAddressLast; a released one

@@ -32,6 +32,7 @@ Result<Applied> apply(Transaction& tx, const model::InitCommand& body) {
   put_cluster(tx, body);
   if (body.root) put_first(tx, model::kTableRoots, body.root->id, *body.root);
   if (body.sealed_key) put_first(tx, model::kTableSealedKeys, body.sealed_key->root_id, *body.sealed_key);
+  if (body.gossip_key) put_first(tx, model::kTableSealedKeys, body.gossip_key->root_id, *body.gossip_key);
   if (body.management_token) {
     model::ManagementToken token = *body.management_token;
     token.created_at = tx.time();

@@ -77,7 +77,8 @@ bool makes_identity(model::CommandKind kind) {
 // What only a server makes, after checks of its own: no caller may send it.
 bool is_internal(model::CommandKind kind) {
   return kind == model::CommandKind::Init || kind == model::CommandKind::Admit ||
-         kind == model::CommandKind::LeafIssued || kind == model::CommandKind::JoinTokenPut;
+         kind == model::CommandKind::LeafIssued || kind == model::CommandKind::JoinTokenPut ||
+         kind == model::CommandKind::NodeHealth;
 }
 
 }  // namespace

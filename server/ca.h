@@ -35,6 +35,8 @@ class Ca {
   [[nodiscard]] bool has_key() const { return key_.has_value(); }
   // The line of ca.key, for a server that joins. REQUIRES has_key().
   [[nodiscard]] std::string key_text() const { return key_->text(); }
+  // Of a row of SealedKeys. Errors: of CaKey::open. REQUIRES has_key().
+  [[nodiscard]] Result<std::string> open(const model::SealedKey& sealed) const { return key_->open(sealed); }
 
   // Errors: Invalid (no PKCS#10 request, its signature does not verify, another kind of key).
   void read_csr(Bytes der, Done<net::CsrInfo> done);

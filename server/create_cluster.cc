@@ -25,6 +25,7 @@ namespace mesh::server {
 
 namespace {
 
+constexpr std::size_t kGossipKeyBytes = 32;
 constexpr ByteCount kInitBytesMax{256 * 1024};
 constexpr raft::ServerId kFirstServer{1};
 
@@ -133,6 +134,8 @@ Result<model::InitCommand> make_init(const NewCluster& cluster, CreatedCluster& 
   init.default_allow = cluster.default_allow;
   init.sealed_key = ca_key.seal(authority.row.id, authority.root.key_pem);
   net::wipe(authority.root.key_pem);
+  made.gossip_key = net::random_bytes(kGossipKeyBytes);
+  init.gossip_key = ca_key.seal(std::string(model::kGossipKeyId), made.gossip_key);
   init.root = std::move(authority.row);
   model::ManagementToken& token = init.management_token.emplace();
   token.id = net::random_uuid();

@@ -27,6 +27,7 @@ struct CreatedCluster {
   std::string node_key;          // PEM
   std::string node_certificate;  // PEM chain: leaf of the server, root
   model::CaRoot root;
+  Bytes gossip_key;
   std::string management_token;  // the text that callers present
 };
 

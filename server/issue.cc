@@ -80,7 +80,7 @@ void IdentityService::Issue::on_signed(Result<std::string> chain) {
   finish(answer(std::move(*chain)));
 }
 
-Bytes IdentityService::Issue::answer(std::string chain) const {
+Result<Bytes> IdentityService::Issue::answer(std::string chain) const {
   const State& state = service_.state();
   ListOf<model::CaRoot> roots;
   for (const model::CaRoot* root : state.catalog().roots()) roots.push_back(*root);
@@ -97,10 +97,20 @@ Bytes IdentityService::Issue::answer(std::string chain) const {
   response.roots = std::move(roots);
   response.servers = service_.parts_.servers();
   if (const model::Member* member = state.member(wanted_.subject.node_id)) response.services = member->services;
-  // Not at a renewal: an old CSR, which anyone may have kept, would be enough for that.
-  const bool with_secret = !wanted_.token_id.empty();
-  if (with_secret && wanted_.subject.kind == model::JoinKind::Server) response.ca_key = service_.parts_.ca.key_text();
+  MESH_TRY_STATUS(add_secrets(response));
   return encode(response);
+}
+
+// Not at a renewal: an old CSR, which anyone may have kept, would be enough for that.
+Status IdentityService::Issue::add_secrets(model::JoinResponse& response) const {
+  if (wanted_.token_id.empty()) return {};
+  const Ca& ca = service_.parts_.ca;
+  if (wanted_.subject.kind == model::JoinKind::Server) response.ca_key = ca.key_text();
+  const model::SealedKey* sealed = service_.state().sealed_key(model::kGossipKeyId);
+  if (sealed == nullptr) return error(Code::Precondition, "this cluster has no gossip key");
+  MESH_TRY(key, ca.open(*sealed).context("while opening the gossip key"));
+  response.gossip_key = std::move(key);
+  return {};
 }
 
 // What a stranger may have guessed at comes late.

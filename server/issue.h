@@ -27,7 +27,8 @@ class IdentityService::Issue {
   [[nodiscard]] Result<model::Command> make_command(const net::CsrInfo& request);
   void on_recorded(const Result<Bytes>& result);
   void on_signed(Result<std::string> chain);
-  [[nodiscard]] Bytes answer(std::string chain) const;
+  [[nodiscard]] Result<Bytes> answer(std::string chain) const;
+  [[nodiscard]] Status add_secrets(model::JoinResponse& response) const;
   void refuse(Error why);
   void finish(Result<Bytes> result);
 

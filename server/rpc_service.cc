@@ -47,7 +47,7 @@ RpcService::RpcService(Parts parts, Options options)
                               return std::max(parts_.host.core().applied().value(),
                                               parts_.machine.state().catalog().index());
                             },
-                            [this] { return parts_.host.leader_contact(); }}),
+                            [this] { return parts_.host.leader_contact(); }, options_.on_stream_end}),
       kv_reads_(
           parts.loop, [this]() -> const State& { return parts_.machine.state(); },
           [this](model::KvReadResponse& response) {
@@ -213,6 +213,7 @@ void RpcService::on_changes(const model::ChangeSet& changes, const State& state)
   watches_.on_changes(changes, state.catalog());
   kv_reads_.on_changes(changes);
   drop_removed_members(changes, state);
+  if (options_.on_changes) options_.on_changes(changes);
 }
 
 void RpcService::drop_removed_members(const model::ChangeSet& changes, const State& state) {

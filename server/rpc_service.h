@@ -13,6 +13,7 @@
 // host, machine, CA and loop outlive it.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,9 @@ class RpcService final : private StateObserver {
     std::string rpc_address;  // ADDRESS:PORT of this server, as Status tells it
     std::uint64_t seed = 0;   // of the random bytes in commands; from the system's generator
     Duration refusal_delay = LateRefusals::kRefusalDelay;
+    // Of the agent with this node id: the stream of its watch was ended by its side.
+    std::function<void(const std::string& node_id)> on_stream_end = nullptr;
+    std::function<void(const model::ChangeSet&)> on_changes = nullptr;  // after they were applied
   };
 
   // From here on it observes the machine.

@@ -36,11 +36,27 @@ Result<std::unique_ptr<Server>> Server::open(net::Loop& loop, const ServerOption
                                 std::move(stores)));
   server->host_ = std::move(host);
   server->ca_ = std::make_unique<Ca>(loop.ref(), std::move(ca_key));
-  server->service_ =
-      std::make_unique<RpcService>(RpcService::Parts{loop, *server->host_, server->machine_, *server->ca_},
-                                   RpcService::Options{options.rpc_address, options.seed + 1, options.refusal_delay});
+  server->make_services(loop, options);
   server->service_->serve(server->rpc_);
   return server;
+}
+
+void Server::make_services(net::Loop& loop, const ServerOptions& options) {
+  health_ = std::make_unique<HealthDuty>(
+      HealthDuty::Parts{loop, [this]() -> const State& { return machine_.state(); },
+                        [this](model::Command command, RaftHost::OnResult on_result) {
+                          service_->propose(std::move(command), std::move(on_result));
+                        }},
+      identity_.node_id, options.health);
+  RpcService::Options service;
+  service.rpc_address = options.rpc_address;
+  service.seed = options.seed + 1;
+  service.refusal_delay = options.refusal_delay;
+  service.on_stream_end = [this](const std::string& node_id) {
+    if (on_stream_end_) on_stream_end_(node_id);
+  };
+  service.on_changes = [this](const model::ChangeSet& changes) { health_->on_changes(changes); };
+  service_ = std::make_unique<RpcService>(RpcService::Parts{loop, *host_, machine_, *ca_}, std::move(service));
 }
 
 Server::Server(ServerIdentity identity, FileLock lock, UniqueFunction<void(const Error&)> on_fatal)
@@ -51,7 +67,9 @@ Server::~Server() = default;
 // The first leader writes down what the cluster is. If that is in the log already and only not yet applied here, the
 // command comes to nothing.
 void Server::on_role(const raft::RoleChange& change) {
-  if (change.role == raft::Role::Leader && init_) init_cluster();
+  const bool leader = change.role == raft::Role::Leader;
+  if (leader && init_) init_cluster();
+  if (health_ != nullptr) health_->on_role(leader);
 }
 
 void Server::init_cluster() {

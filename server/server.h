@@ -17,6 +17,7 @@
 #include "net/loop.h"
 #include "net/rpc.h"
 #include "server/ca.h"
+#include "server/health_duty.h"
 #include "server/identity.h"
 #include "server/raft_host.h"
 #include "server/rpc_service.h"
@@ -31,6 +32,7 @@ struct ServerOptions {
   std::uint64_t seed = 0;   // from the system's generator
   raft::CoreOptions raft;
   Duration refusal_delay = LateRefusals::kRefusalDelay;  // of wrong secrets
+  NodeHealthOptions health{};
 };
 
 class Server final : private RaftHostObserver {
@@ -48,12 +50,19 @@ class Server final : private RaftHostObserver {
   [[nodiscard]] const RaftHost& host() const { return *host_; }
   [[nodiscard]] const State& state() const { return machine_.state(); }
 
+  // What this host's gossip tells: that it runs, and each event of a member.
+  void gossip_started() { health_->gossip_started(); }
+  void on_member(const gossip::MemberEvent& event) { health_->on_member(event); }
+  // fn hears which agents' watch streams end by themselves: a sign, sooner than any probe, that the agent is gone.
+  void set_on_stream_end(UniqueFunction<void(const std::string& node_id)> fn) { on_stream_end_ = std::move(fn); }
+
   // See RaftHost::stop.
   void stop(UniqueFunction<void()> on_stopped) { host_->stop(std::move(on_stopped)); }
 
  private:
   Server(ServerIdentity identity, FileLock lock, UniqueFunction<void(const Error&)> on_fatal);
 
+  void make_services(net::Loop& loop, const ServerOptions& options);
   void on_role(const raft::RoleChange& change) override;
   void on_fatal(const Error& error) override { on_fatal_(error); }
   void init_cluster();
@@ -64,12 +73,14 @@ class Server final : private RaftHostObserver {
   ServerIdentity identity_;
   FileLock lock_;
   UniqueFunction<void(const Error&)> on_fatal_;
+  UniqueFunction<void(const std::string&)> on_stream_end_;
   storage::PosixDisk disk_;
   LoneTransport transport_;
   StateMachine machine_;
   net::RpcServer rpc_;
   std::unique_ptr<RaftHost> host_;
   std::unique_ptr<Ca> ca_;
+  std::unique_ptr<HealthDuty> health_;
   std::unique_ptr<RpcService> service_;
 };
 

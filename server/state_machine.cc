@@ -36,6 +36,8 @@ Result<Applied> dispatch(Transaction& tx, const model::Command& command) {
       return apply(tx, *command.leaf_issued);
     case model::CommandKind::MemberRevoke:
       return apply(tx, *command.member_revoke);
+    case model::CommandKind::NodeHealth:
+      return apply(tx, *command.node_health);
     case model::CommandKind::None:
       break;
   }

@@ -182,6 +182,15 @@ Status validate_body(const model::LeafIssuedCommand& body) {
   return check_leaf_row(body.leaf);
 }
 
+Status validate_body(const model::NodeHealthCommand& body) {
+  if (body.verdicts.size() > kVerdictsMax) return error(Code::Invalid, "more than {} verdicts", kVerdictsMax);
+  for (const model::NodeVerdict& verdict : body.verdicts) {
+    if (!Uuid::parse(verdict.node_id).ok()) return error(Code::Invalid, "the node id is no UUID");
+    MESH_TRY_STATUS(check_text("the output", verdict.output, kVerdictOutputMax));
+  }
+  return {};
+}
+
 Status validate_body(const model::MemberRevokeCommand& body) {
   if (!Uuid::parse(body.node_id).ok()) return error(Code::Invalid, "the node id is no UUID");
   return {};
@@ -220,6 +229,8 @@ Status validate(const model::Command& command) {
       return validate_body(*checked.leaf_issued);
     case model::CommandKind::MemberRevoke:
       return validate_body(*checked.member_revoke);
+    case model::CommandKind::NodeHealth:
+      return validate_body(*checked.node_health);
     case model::CommandKind::None:
       break;
   }

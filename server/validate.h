@@ -17,6 +17,8 @@ inline constexpr std::size_t kRegisterServicesMax = 4096;     // in one command
 inline constexpr std::size_t kRegisterChecksMax = 16 * 1024;  // in one command
 inline constexpr std::size_t kHashBytes = 32;                 // SHA-256
 inline constexpr std::size_t kDescriptionBytesMax = 256;      // of a token
+inline constexpr std::size_t kVerdictsMax = 512;              // on nodes' health, in one command
+inline constexpr std::size_t kVerdictOutputMax = 256;         // bytes
 
 // Code::Invalid, naming the field and what is wrong with it.
 [[nodiscard]] Status validate(const model::Command& command);

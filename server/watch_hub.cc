@@ -56,7 +56,7 @@ class WatchHub::Subscriber final : public net::RpcServerStreamObserver {
     writable_ = true;
     pump();
   }
-  void on_closed() override { hub_.remove(*this); }
+  void on_closed() override { hub_.closed(*this); }
 
  private:
   struct Snapshot {
@@ -235,6 +235,11 @@ void WatchHub::drop(std::string_view node_id) {
     subscriber->end(error(Code::Denied, "this node was removed from the cluster"));
     remove(*subscriber);
   }
+}
+
+void WatchHub::closed(Subscriber& subscriber) {
+  if (source_.on_stream_end) source_.on_stream_end(subscriber.node_id());
+  remove(subscriber);
 }
 
 void WatchHub::remove(Subscriber& subscriber) {

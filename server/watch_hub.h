@@ -33,10 +33,11 @@ class WatchHub {
   static constexpr std::size_t kSnapshotPieceBytes = std::size_t{256} << 10;
   static constexpr Duration kHeartbeatInterval = seconds(1);
 
-  // What heartbeats tell.
+  // What heartbeats tell, and who hears that a subscriber's side ended its stream (it may be gone).
   struct Source {
     std::function<std::uint64_t()> applied_index;
     std::function<Duration()> leader_contact;
+    std::function<void(const std::string& node_id)> on_stream_end = nullptr;
   };
 
   WatchHub(net::Loop& loop, Source source);
@@ -77,6 +78,7 @@ class WatchHub {
   void send_heartbeats();
   void keep(Delta delta);
   [[nodiscard]] bool can_resume(const model::WatchRequest& request) const;
+  void closed(Subscriber& subscriber);
   // Takes it out of the list and destroys it after the callback in progress.
   void remove(Subscriber& subscriber);
 

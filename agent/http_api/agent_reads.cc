@@ -57,9 +57,12 @@ void write_local_service(JsonWriter& out, const AgentView& view, const model::Se
   out.end_object();
 }
 
-bool is_alive(const model::Catalog& catalog, const model::Node& node) {
-  const model::Check* health = catalog.check(node.id, model::kSerfHealth);
-  return health == nullptr || health->status != model::CheckStatus::Critical;
+// This agent's own entry.
+Member own_member(const AgentView& view) {
+  if (view.members != nullptr && !view.members->empty()) return view.members->front();
+  Member own = member_of(view.catalog, view.local.node());
+  own.status = MemberStatus::Alive;
+  return own;
 }
 
 }  // namespace
@@ -74,7 +77,7 @@ Status handlers::agent_self(Reading& reading) {
   out.begin_object();
   out.end_object();
   out.key("Member");
-  write_member(out, view.local.node(), true);
+  write_member(out, own_member(view), view.datacenter);
   out.key("Stats");
   write_stats(out, view);
   out.key("Meta");
@@ -86,11 +89,14 @@ Status handlers::agent_self(Reading& reading) {
 }
 
 Status handlers::agent_members(Reading& reading) {
+  const AgentView& view = reading.view();
   JsonWriter& out = reading.json();
   out.begin_list();
   if (!reading.target().flag("wan")) {
-    for (const model::Node* node : reading.catalog().nodes()) {
-      write_member(out, *node, is_alive(reading.catalog(), *node));
+    if (view.members != nullptr) {
+      for (const Member& member : *view.members) write_member(out, member, view.datacenter);
+    } else {
+      for (const model::Node* node : view.catalog.nodes()) write_member(out, member_of(view.catalog, *node), view.datacenter);
     }
   }
   out.end_list();

@@ -12,7 +12,7 @@
 
 #define MESH_ROUTES(READ, ACT)                                                                                         \
   READ(Own, Get, "/v1/agent/self", agent_self, "", "The agent: its configuration, version and member entry")           \
-  READ(Own, Get, "/v1/agent/members", agent_members, "wan", "Nodes of the mesh, with status 1 alive or 4 failed")       \
+  READ(Own, Get, "/v1/agent/members", agent_members, "wan", "Members of the mesh by gossip: status 1 alive, 3 left, 4 failed") \
   READ(Own, Get, "/v1/agent/services", agent_services, "filter", "Services registered on this agent, by id")           \
   READ(Own, Get, "/v1/agent/service/:id", agent_service, "", "One service registered on this agent")                   \
   READ(Own, Get, "/v1/agent/checks", agent_checks, "filter", "Checks of this agent, by id")                            \

@@ -9,9 +9,7 @@
 namespace mesh::agent {
 namespace {
 
-constexpr std::int64_t kMemberAlive = 1;
-constexpr std::int64_t kMemberFailed = 4;
-constexpr std::int64_t kGossipPort = 8301;
+constexpr std::uint16_t kGossipPort = 8301;
 
 void write_texts(JsonWriter& out, std::span<const std::string> texts) {
   out.begin_list();
@@ -129,19 +127,19 @@ void write_catalog_service(JsonWriter& out, const model::InstanceView& view) {
   out.end_object();
 }
 
-void write_member(JsonWriter& out, const model::Node& node, bool alive) {
+void write_member(JsonWriter& out, const Member& member, std::string_view datacenter) {
   out.begin_object();
-  write_text(out, "Name", node.name);
-  write_text(out, "Addr", node.address);
-  write_number(out, "Port", kGossipPort);
+  write_text(out, "Name", member.name);
+  write_text(out, "Addr", member.address);
+  write_number(out, "Port", member.port);
   out.key("Tags");
   out.begin_object();
-  write_text(out, "build", node.version.empty() ? version() : std::string_view(node.version));
-  write_text(out, "dc", node.datacenter);
-  write_text(out, "id", node.id);
-  write_text(out, "role", "node");
+  write_text(out, "build", member.version.empty() ? version() : std::string_view(member.version));
+  write_text(out, "dc", datacenter);
+  write_text(out, "id", member.node_id);
+  write_text(out, "role", member.server ? "consul" : "node");  // as clients know them
   out.end_object();
-  write_number(out, "Status", alive ? kMemberAlive : kMemberFailed);
+  write_number(out, "Status", static_cast<std::int64_t>(member.status));
   write_number(out, "ProtocolMin", 1);
   write_number(out, "ProtocolMax", 5);
   write_number(out, "ProtocolCur", 2);
@@ -149,6 +147,18 @@ void write_member(JsonWriter& out, const model::Node& node, bool alive) {
   write_number(out, "DelegateMax", 5);
   write_number(out, "DelegateCur", 4);
   out.end_object();
+}
+
+Member member_of(const model::Catalog& catalog, const model::Node& node) {
+  const model::Check* health = catalog.check(node.id, model::kSerfHealth);
+  const bool gone = health != nullptr && health->status == model::CheckStatus::Critical;
+  return {.node_id = node.id.text(),
+          .name = node.name,
+          .address = node.address,
+          .port = kGossipPort,
+          .status = gone ? MemberStatus::Failed : MemberStatus::Alive,
+          .server = false,
+          .version = node.version};
 }
 
 Result<Selection> Selection::of(const Target& target) {

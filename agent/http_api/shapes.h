@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/result.h"
 #include "agent/http_api/target.h"
+#include "agent/member.h"
 #include "model/catalog.h"
 
 namespace mesh::agent {
@@ -28,7 +29,9 @@ void write_health_entry(JsonWriter& out, const model::InstanceView& view);
 // The flat object of catalog/service.
 void write_catalog_service(JsonWriter& out, const model::InstanceView& view);
 // An entry of agent/members.
-void write_member(JsonWriter& out, const model::Node& node, bool alive);
+void write_member(JsonWriter& out, const Member& member, std::string_view datacenter);
+// What the catalog says of a node as such an entry, for agents that do not gossip.
+[[nodiscard]] Member member_of(const model::Catalog& catalog, const model::Node& node);
 
 // The parameters node-meta, tag and passing as a predicate.
 class Selection {

@@ -152,11 +152,15 @@ Result<std::shared_ptr<const net::TlsIdentity>> check_answer(const Answered& ans
 }
 
 Result<JoinedNode> obtain(const NodeFiles& files, Prepared node, model::JoinRequest request, Duration time_max, JoinWays ways) {
+  const bool with_token = !request.token_id.empty();  // a renewal brings no secrets
   MESH_TRY(answered, Asker(ways, time_max, node.record).run(request));
   const WallTime now = ways.now();
   MESH_TRY(identity, check_answer(answered, node).context("while reading the answer of {}", answered.server));
   if (!answered.response.servers.empty()) node.record.servers = answered.response.servers;
   if (!answered.response.services.empty()) node.record.services = answered.response.services;
+  if (with_token) {
+    MESH_TRY_STATUS(files.write_gossip_key(answered.response.gossip_key).context("while reading the answer of {}", answered.server));
+  }
   MESH_TRY_STATUS(files.finish(node.record, answered.response.certificate, answered.response.roots));
   JoinedNode joined;
   joined.record = std::move(node.record);

@@ -3,9 +3,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
+#include "base/base64.h"
 #include "base/check.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -19,6 +21,7 @@ MESH_MESSAGE_TABLE(NodeRecord, MESH_NODE_RECORD_FIELDS)
 
 namespace {
 
+constexpr std::string_view kGossipKeyWord = "meshd-gossip-key-1";
 constexpr mode_t kPrivateMode = 0600;
 constexpr mode_t kPublicMode = 0640;
 
@@ -56,6 +59,14 @@ Status check_certificate(const net::CertificateInfo& leaf, const NodeRecord& rec
   if (leaf.uris.size() == 1 && leaf.uris[0] == wanted) return {};
   return error(Code::Corrupt, "{} is the certificate of '{}', this node is '{}'; restore the files of one node, or run 'meshctl leave' and join again",
                path, leaf.uris.empty() ? std::string() : leaf.uris[0], wanted);
+}
+
+// A secret that a joined node cannot be without.
+Result<std::string> read_secret(const std::string& path) {
+  auto text = read_private(path);
+  if (!text.ok() && text.error().code == Code::NotFound)
+    return error(Code::Corrupt, "{} is gone; restore it, or run 'meshctl leave' and join again", path);
+  return text;
 }
 
 std::string pem_of(const std::vector<model::CaRoot>& roots) {
@@ -122,11 +133,17 @@ Result<NodeRecord> NodeFiles::read_record() const {
   return record;
 }
 
-Result<std::string> NodeFiles::read_key() const {
-  auto key = read_private(key_path());
-  if (!key.ok() && key.error().code == Code::NotFound)
-    return error(Code::Corrupt, "{} is gone; restore it, or run 'meshctl leave' and join again", key_path());
-  return key;
+Result<std::string> NodeFiles::read_key() const { return read_secret(key_path()); }
+
+Result<Bytes> NodeFiles::read_gossip_key() const {
+  MESH_TRY(text, read_secret(gossip_key_path()));
+  std::string_view line = text;
+  if (line.ends_with('\n')) line.remove_suffix(1);
+  const std::size_t space = std::min(line.find(' '), line.size());
+  const Result<Bytes> key = base64url_decode(line.substr(std::min(space + 1, line.size())));
+  if (line.substr(0, space) == kGossipKeyWord && key.ok() && key->size() == kGossipKeyBytes) return *key;
+  return error(Code::Corrupt, "{} holds no key that this release knows; restore it, or run 'meshctl leave' and join again",
+               gossip_key_path());
 }
 
 Result<NodeIdentity> NodeFiles::read() const {
@@ -138,6 +155,7 @@ Result<NodeIdentity> NodeFiles::read() const {
     return error(Code::Precondition, "{}: the join to cluster {} was not finished; run 'meshctl join' again", data_dir_,
                  record.cluster_id);
   MESH_TRY(key, read_key());
+  MESH_TRY(gossip_key, read_gossip_key());
   MESH_TRY(chain, read_public(certificate_path()));
   MESH_TRY(roots, read_public(roots_path()));
   MESH_TRY(identity, net::TlsIdentity::from_pem(chain, key)
@@ -146,6 +164,7 @@ Result<NodeIdentity> NodeFiles::read() const {
   MESH_TRY_STATUS(check_certificate(identity->leaf(), record, certificate_path()));
   node.record = std::move(record);
   node.key_pem = std::move(key);
+  node.gossip_key = std::move(gossip_key);
   node.identity = std::move(identity);
   node.trust = std::move(trust);
   return node;
@@ -156,6 +175,13 @@ Status NodeFiles::begin(const NodeRecord& record, const std::string& key_pem) co
   MESH_TRY_STATUS(check_folder(data_dir_));
   MESH_TRY_STATUS(write_file_atomic(key_path(), key_pem, {.mode = kPrivateMode}));
   return write_record(record);
+}
+
+Status NodeFiles::write_gossip_key(ByteView key) const {
+  if (key.size() != kGossipKeyBytes)
+    return error(Code::Invalid, "a gossip key of {} bytes; it must have {}", key.size(), kGossipKeyBytes);
+  return write_file_atomic(gossip_key_path(), fmt::format("{} {}\n", kGossipKeyWord, base64url_encode(key)),
+                           {.mode = kPrivateMode});
 }
 
 Status NodeFiles::finish(const NodeRecord& record, const std::string& chain_pem,
@@ -179,7 +205,7 @@ Status NodeFiles::write_roots(const std::vector<model::CaRoot>& roots) const {
 
 Status NodeFiles::remove_all() const {
   const std::array paths{certificate_path(), service_folder(), data_dir_ + "/cache", data_dir_ + "/services",
-                         roots_path(), key_path(), record_path()};
+                         roots_path(), gossip_key_path(), key_path(), record_path()};
   for (const std::string& path : paths) {
     MESH_TRY_STATUS(remove_tree(path));
     MESH_TRY_STATUS(remove_tree(path + ".tmp"));

@@ -22,6 +22,7 @@
 namespace mesh::agent {
 
 inline constexpr std::uint32_t kNodeRecordVersion = 1;
+inline constexpr std::size_t kGossipKeyBytes = 32;
 inline constexpr std::size_t kIdentityFileBytesMax = std::size_t{256} << 10;
 
 #define MESH_NODE_RECORD_FIELDS(F)                                                                      \
@@ -46,6 +47,7 @@ struct NodeRecord {
 struct NodeIdentity {
   NodeRecord record;
   std::string key_pem;
+  Bytes gossip_key;                                  // of the pool, kGossipKeyBytes
   std::shared_ptr<const net::TlsIdentity> identity;  // may have expired
   std::shared_ptr<const net::TrustBundle> trust;
 };
@@ -62,6 +64,7 @@ class NodeFiles {
   [[nodiscard]] std::string certificate_path() const { return data_dir_ + "/node.crt"; }
   [[nodiscard]] std::string roots_path() const { return data_dir_ + "/roots.pem"; }
   [[nodiscard]] std::string service_folder() const { return data_dir_ + "/certs"; }
+  [[nodiscard]] std::string gossip_key_path() const { return data_dir_ + "/gossip.key"; }
   // REQUIRES a mesh name (a DNS label).
   [[nodiscard]] std::string service_path(std::string_view service) const;
 
@@ -70,11 +73,14 @@ class NodeFiles {
   [[nodiscard]] Result<NodeRecord> read_record() const;
   // Also checks who may read it.
   [[nodiscard]] Result<std::string> read_key() const;
+  // The same for the pool's key.
+  [[nodiscard]] Result<Bytes> read_gossip_key() const;
   // Everything, each part checked against the others.
   [[nodiscard]] Result<NodeIdentity> read() const;
 
-  // The steps of a join, in this order.
+  // The steps of a join, in this order. write_gossip_key: Invalid, unless it has kGossipKeyBytes.
   [[nodiscard]] Status begin(const NodeRecord& record, const std::string& key_pem) const;
+  [[nodiscard]] Status write_gossip_key(ByteView key) const;
   [[nodiscard]] Status finish(const NodeRecord& record, const std::string& chain_pem,
                               const std::vector<model::CaRoot>& roots) const;
 

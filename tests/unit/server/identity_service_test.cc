@@ -105,6 +105,7 @@ TEST_CASE("a host joins with a token, registers what it may, and gets certificat
   EXPECT_EQ(joined->cluster.id, f.made.cluster_id);
   EXPECT_EQ(joined->services, (std::vector<std::string>{"web", "db-*"}));
   EXPECT(joined->ca_key.empty());
+  EXPECT_EQ(joined->gossip_key, f.made.gossip_key);
   REQUIRE_EQ(joined->roots.size(), 1);
   const auto node = f.rig.verified(joined->certificate);
   REQUIRE(node.ok());
@@ -244,6 +245,7 @@ TEST_CASE("a server that joins gets what opens the CA's key, once and for a secr
   const auto renewed = f.rig.join(renewal);
   REQUIRE(renewed.ok());
   EXPECT(renewed->ca_key.empty());
+  EXPECT(renewed->gossip_key.empty());
 }
 
 TEST_CASE("a member that is removed loses its streams and is refused everything") {
@@ -262,6 +264,39 @@ TEST_CASE("a member that is removed loses its streams and is refused everything"
   model::JoinRequest renewal = f.rig.join_request(f.rig.ticket());
   renewal.token_id.clear();
   EXPECT(f.rig.join(renewal).error().code == Code::Denied);
+}
+
+TEST_CASE("what gossip tells a leader becomes the health of nodes that joined, and who ends a watch is told to gossip") {
+  Fixture f;
+  REQUIRE(f.rig.join(f.rig.join_request(f.rig.ticket())).ok());
+  REQUIRE(f.rig.register_as_agent("web").ok());
+  const auto is = [&](model::CheckStatus status) {
+    return f.rig.wait([&] {
+      const model::Check* check = f.rig.server->state().catalog().check(kNode, model::kSerfHealth);
+      return check != nullptr && check->status == status;
+    });
+  };
+  gossip::MemberEvent event;
+  event.kind = gossip::MemberEventKind::Joined;
+  event.member.id = Uuid::parse(kNode).value();
+  f.rig.server->on_member(event);
+  f.rig.server->gossip_started();
+  REQUIRE(is(model::CheckStatus::Passing));
+  event.kind = gossip::MemberEventKind::Failed;
+  event.member.state = gossip::MemberState::Failed;
+  f.rig.server->on_member(event);
+  REQUIRE(is(model::CheckStatus::Critical));
+  EXPECT(f.rig.server->state().catalog().instances_of("web")[0].status == model::CheckStatus::Critical);
+
+  std::string ended;
+  f.rig.server->set_on_stream_end([&](const std::string& node_id) { ended = node_id; });
+  auto agent = f.rig.listener->connect(f.rig.loop, {Kind::Agent, std::string(kNode)});
+  {
+    WatchClient watcher(*agent, {});
+    REQUIRE(f.rig.wait([&] { return watcher.catalog.cluster() != nullptr; }));
+    EXPECT_EQ(ended, "");
+  }
+  EXPECT(f.rig.wait([&] { return ended == kNode; }));
 }
 
 TEST_CASE("under default deny an agent needs the management token for what is not its own") {

@@ -65,6 +65,7 @@ class ServerRig {
     options.data_dir = data_dir;
     options.rpc_address = "127.0.0.1:8300";
     options.refusal_delay = kRefusalDelay;
+    options.health.settle = Duration::zero();
     options.raft.election_timeout = milliseconds(20);
     options.raft.heartbeat_interval = milliseconds(5);
     options.raft.lease_margin = milliseconds(2);

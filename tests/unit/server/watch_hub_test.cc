@@ -44,10 +44,12 @@ struct HubRig : StateObserver {
   net::Loop loop{"test"};
   Applier applier;
   std::unique_ptr<WatchHub> hub;
+  std::vector<std::string> ended;
 
   HubRig() {
     hub = std::make_unique<WatchHub>(
-        loop, WatchHub::Source{[this] { return applier.index; }, [] { return Duration(); }});
+        loop, WatchHub::Source{[this] { return applier.index; }, [] { return Duration(); },
+                               [this](const std::string& node_id) { ended.push_back(node_id); }});
     hub->on_loaded(applier.catalog());
     applier.machine.set_observer(this);
   }
@@ -62,6 +64,7 @@ struct HubRig : StateObserver {
     seen->writable = writable;
     model::WatchRequest request;
     request.version = model::kWatchVersion;
+    request.node_id = "node-1";
     request.known_index = index;
     request.known_hashes = std::move(known);
     hub->subscribe(request, std::make_unique<net::RpcServerStream>(std::make_unique<SeenSink>(seen)));
@@ -200,11 +203,13 @@ TEST_CASE("a stream that closes is forgotten, and a replaced state ends all") {
   const auto stays = rig.subscribe();
   closed->observer->on_closed();
   EXPECT_EQ(rig.hub->subscribers(), 1);
+  EXPECT_EQ(rig.ended, std::vector<std::string>{"node-1"});
   rig.applier.machine.begin_load();
   REQUIRE(rig.applier.machine.end_load(raft::Index(50)).ok());
   REQUIRE(stays->end.has_value());
   EXPECT(stays->end->error().code == Code::Unavailable);
   EXPECT_EQ(rig.hub->subscribers(), 0);
+  EXPECT_EQ(rig.ended.size(), 1);  // those that end here say nothing of the agent
   rig.turn();
 }
 

@@ -86,12 +86,15 @@ class Authority {
   int serial_ = 0;
 };
 
+inline const Bytes kGossipKey(kGossipKeyBytes, 'g');
+
 // Puts a joined node into the directory.
 inline NodeFiles joined_node(const std::string& data_dir, Authority& authority, Duration life = hours(7 * 24)) {
   NodeFiles files(data_dir);
   const NodeRecord record = node_record();
   const std::string key = net::make_key_pem();
   REQUIRE(files.begin(record, key).ok());
+  REQUIRE(files.write_gossip_key(kGossipKey).ok());
   REQUIRE(files.finish(record, authority.sign_key(key, node_spiffe_id(record).uri(), life), {authority.root()}).ok());
   return files;
 }

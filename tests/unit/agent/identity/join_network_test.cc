@@ -75,6 +75,7 @@ class JoinServer {
     response.cluster.id = record.cluster_id;
     response.certificate = authority_.sign(request->csr, node_spiffe_id(record).uri());
     response.roots = {authority_.root()};
+    response.gossip_key = kGossipKey;
     response.servers = {server};
     return encode(response);
   }

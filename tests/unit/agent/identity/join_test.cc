@@ -50,6 +50,7 @@ struct Rig {
     response.roots = {authority.root()};
     response.servers = {"10.0.0.9:8300"};
     response.services = {"web-*"};
+    if (!request.token_id.empty()) response.gossip_key = kGossipKey;
     return {.reached = true, .result = encode(response)};
   }
   Result<JoinedNode> join() {
@@ -79,6 +80,18 @@ TEST_CASE("a host joins: its files say which node of which cluster it is") {
   EXPECT(node->record.services == std::vector<std::string>{"web-*"});
   EXPECT_EQ(node->record.node_id, rig.caller.requests[0].node_id.text());
   EXPECT(clock_warning(joined->clock_ahead).empty());
+  EXPECT_EQ(node->gossip_key, kGossipKey);
+}
+
+TEST_CASE("an answer without a usable gossip key makes no node") {
+  Rig rig;
+  rig.caller.answer = [&](const std::string&, const model::JoinRequest& request) {
+    auto response = *decode<model::JoinResponse>(*rig.admit(request).result);
+    response.gossip_key.pop_back();
+    return JoinAnswer{.reached = true, .result = encode(response)};
+  };
+  EXPECT(contains(why(rig.join()), "a gossip key of 31 bytes"));
+  EXPECT(*rig.files().state() == JoinState::Begun);
 }
 
 TEST_CASE("the next server is asked when one cannot be reached or cannot decide") {

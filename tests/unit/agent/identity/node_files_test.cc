@@ -37,6 +37,25 @@ TEST_CASE("a joined node reads back what was written") {
   struct stat key {};
   REQUIRE(stat(files.key_path().c_str(), &key) == 0);
   EXPECT_EQ(key.st_mode & 0777, 0600u);
+  EXPECT_EQ(node->gossip_key, kGossipKey);
+  REQUIRE(stat(files.gossip_key_path().c_str(), &key) == 0);
+  EXPECT_EQ(key.st_mode & 0777, 0600u);
+}
+
+TEST_CASE("a gossip key that is missing, damaged or of a later release is refused with a remedy") {
+  Rig rig;
+  const NodeFiles files = rig.joined();
+  const Bytes good = *read_private(files.gossip_key_path());
+  for (const std::string& text : {std::string(), std::string("\n"), std::string("meshd-gossip-key-1"), std::string("meshd-gossip-key-1 "),
+                                  "meshd-gossip-key-2" + good.substr(18), good.substr(0, good.size() - 4), good + good}) {
+    REQUIRE(write_file_atomic(files.gossip_key_path(), text, {.mode = 0600}).ok());
+    EXPECT(contains(why(files), files.gossip_key_path()));
+    EXPECT(contains(why(files), "join again"));
+  }
+  REQUIRE(write_file_atomic(files.gossip_key_path(), good, {.mode = 0644}).ok());
+  EXPECT(contains(why(files), "run 'chmod 600 " + files.gossip_key_path() + "'"));
+  REQUIRE(remove_tree(files.gossip_key_path()).ok());
+  EXPECT(contains(why(files), "is gone"));
 }
 
 TEST_CASE("what is not joined, or only begun, says what to do") {
