@@ -358,6 +358,7 @@ TEST_CASE("changes of members are answered with their place in the log, or with 
   REQUIRE(added.ok());
   EXPECT_EQ(added->index, rig.host->core().last().index);
   EXPECT_FALSE(rig.host->core().configuration().is_voter(raft::ServerId(2)));
+  REQUIRE(rig.wait([&] { return rig.host->core().configuration_committed(); }));
   EXPECT(change(raft::MembershipChange::Kind::Remove, 9).error().code == Code::Invalid);
 }
 
