@@ -50,6 +50,7 @@ std::string_view name_fault(std::string_view name) {
   if (name.empty()) return "is empty";
   if (name.size() > kServiceNameMax) return "is over 255 bytes";
   if (name == "*") return "is the wildcard *";
+  if (name == "." || name == "..") return "is a step in a path";  // clients take it out of URLs
   if (!is_utf8(name)) return "is not UTF-8";
   if (std::any_of(name.begin(), name.end(), is_control)) return "holds a control character";
   if (name.find('/') != std::string_view::npos) return "holds a slash";

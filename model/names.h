@@ -21,7 +21,7 @@ inline constexpr std::size_t kServiceNameMax = 255;  // bytes, names that are no
 [[nodiscard]] bool is_mesh_name(std::string_view service);
 
 // What is wrong with it as a service or node name at all, as the end of a sentence ("is empty", "holds a slash"); empty:
-// nothing. Refused: empty, too long, not UTF-8, control characters, slash, "*".
+// nothing. Refused: empty, too long, not UTF-8, control characters, slash, "*", "." and "..".
 [[nodiscard]] std::string_view name_fault(std::string_view name);
 
 // The same for other text of one line, which may be empty ("is over 255 bytes", "holds a control character").

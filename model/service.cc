@@ -178,6 +178,9 @@ std::vector<std::string> service_definition_faults(const ServiceDefinition& defi
   if (is_reserved_name(definition.name)) faults.add("name {} is reserved by DNS", definition.name);
   if (const auto fault = text_fault(definition.address, kServiceAddressMax); !fault.empty()) faults.add("address {}", fault);
   faults.at_most("tags", definition.tags.size(), kServiceTagsMax);
+  for (std::size_t i = 0; i < definition.tags.size() && i < kServiceTagsMax; ++i) {
+    if (const auto fault = text_fault(definition.tags[i], definition.tags[i].size()); !fault.empty()) faults.add("tags[{}] {}", i, fault);
+  }
   upstream_faults(definition, faults);
   process_faults(definition.process, faults);
   port_faults(definition, faults);

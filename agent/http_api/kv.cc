@@ -3,19 +3,29 @@
 #include "agent/http_api/read_headers.h"
 #include "agent/http_api/routes.h"
 #include "base/message_json.h"
+#include "base/utf8.h"
 #include "model/kv.h"
+#include "model/names.h"
 
 namespace mesh::agent {
 namespace {
 
 constexpr Duration kBlockingSlack = seconds(15);  // beyond the wait, before a blocking read is given up
 
+// Of a key or a prefix of keys. Answers are JSON, which cannot show other bytes than UTF-8; control characters are refused as
+// Consul refuses them in a URL.
+Status check_key_text(std::string_view key) {
+  if (!is_utf8(key)) return error(Code::Invalid, "key: is not UTF-8");
+  if (const auto fault = model::text_fault(key, key.size()); !fault.empty()) return error(Code::Invalid, "key: {}", fault);
+  return {};
+}
+
 Status check_key(std::string_view key) {
   if (key.empty()) return error(Code::Invalid, "Missing key name");
   if (key.size() > model::kKvKeyMax) {
     return error(Code::Invalid, "key: {} bytes, at most {} are allowed", key.size(), model::kKvKeyMax);
   }
-  return {};
+  return check_key_text(key);
 }
 
 Result<model::KvReadRequest> read_request(const Call& call) {
@@ -31,6 +41,7 @@ Result<model::KvReadRequest> read_request(const Call& call) {
   request.min_index = options.min_index;
   request.wait = options.min_index != 0 ? options.wait : Duration{0};
   if (!request.recurse && !request.keys_only) MESH_TRY_STATUS(check_key(request.key));
+  MESH_TRY_STATUS(check_key_text(request.key));
   return request;
 }
 
@@ -91,6 +102,7 @@ Result<model::KvCommand> delete_command(Call& call) {
   const bool recurse = call.target().flag("recurse");
   if (cas && recurse) return error(Code::Invalid, "cas, recurse: cannot be had at once, give one of them");
   if (!recurse) MESH_TRY_STATUS(check_key(call.argument(0)));
+  MESH_TRY_STATUS(check_key_text(call.argument(0)));
   if (cas && *cas == 0) return error(Code::Invalid, "cas: a delete needs an index above 0");
   model::KvCommand command;
   command.op = recurse ? model::KvOp::DeleteTree : cas ? model::KvOp::DeleteCas : model::KvOp::Delete;

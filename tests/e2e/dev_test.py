@@ -95,6 +95,10 @@ def wrong_requests(dev):
         ("PUT", "/v1/agent/service/register", b"{", 400),
         ("PUT", "/v1/agent/service/register", b'{"Port":1}', 400),
         ("PUT", "/v1/agent/service/register", b'{"Name":"a","Port":"x"}', 400),
+        ("PUT", "/v1/agent/service/register", b'{"Name":".."}', 400),
+        ("PUT", "/v1/agent/service/register", b'{"Name":"a","Tags":["\\u0007"]}', 400),
+        ("PUT", "/v1/kv/%ff", b"x", 400),
+        ("GET", "/v1/kv/a%0ab?recurse", None, 400),
         ("PUT", "/v1/kv/big", b"x" * (512 * 1024 + 1), 413),
         ("GET", "/v1/health/service/web?index=x", None, 400),
         ("GET", "/v1/catalog/nodes?dc=elsewhere", None, 500),
@@ -127,6 +131,38 @@ def meshctl_verbs(dev):
     return "services, kv, near misses, exit status 2, 3 and 5"
 
 
+def exit_statuses(dev):
+    """0, 2 to 6, each from a real cause; 1 below, by an agent that answers 500."""
+    expect(run([meshctl, "version"])[0] == 0, "version")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        started = time.monotonic()
+        status, _, err = run([meshctl, "nodes", "--timeout", "300ms", "--address", address], check=False)
+        expect(status == 6 and time.monotonic() - started < 5, f"an agent that does not answer gave {status}: {err}")
+    cases = [
+        (2, ["nodes", "--timeout", "soon"]),
+        (2, ["kv", "put"]),
+        (2, ["intentions", "allow", "web"]),
+        (3, ["services", "show", "nobody"]),
+        (3, ["intentions", "show", "web", "db"]),
+    ]
+    for want, words in cases:
+        ctl(dev, *words, status=want)
+    ctl(dev, "intentions", "deny", "web", "db")
+    ctl(dev, "intentions", "check", "web", "db", status=4)
+    ctl(dev, "intentions", "delete", "web", "db")
+    expect(run([meshctl, "doctor", "--address", "unix:/nowhere/agent.sock"], check=False)[0] == 5, "doctor without an agent")
+    return "0, 2 to 6"
+
+
+def doctor(dev):
+    found = json.loads(ctl(dev, "doctor", "--json"))
+    checks = {finding["Check"] for finding in found["Findings"]}
+    expect({"ports", "servers"} <= checks, f"doctor looked at {checks}")
+    expect(all(finding["Level"] == "ok" or finding["Fix"] for finding in found["Findings"]), f"a finding without a fix: {found}")
+    return f"{len(found['Findings'])} findings on {found['Node']}"
+
+
 def meshctl_shows_no_control_characters_of_an_agent(_):
     with socket.create_server(("127.0.0.1", 0)) as agent:
         def answer():
@@ -136,8 +172,9 @@ def meshctl_shows_no_control_characters_of_an_agent(_):
                 connection.sendall(b"HTTP/1.1 500 No\r\nContent-Length: 8\r\n\r\n\x1b[31mred")
         thread = threading.Thread(target=answer)
         thread.start()
-        _, _, err = run([meshctl, "nodes", "--address", f"127.0.0.1:{agent.getsockname()[1]}"], check=False)
+        status, _, err = run([meshctl, "nodes", "--address", f"127.0.0.1:{agent.getsockname()[1]}"], check=False)
         thread.join()
+    expect(status == 1, f"an agent's 500 gave exit status {status}")
     expect("?[31mred" in err and "\x1b" not in err, f"it shows {err!r}")
     return err.strip()
 
@@ -199,7 +236,7 @@ def main():
             steps.finish()
         steps.daemons.append(dev)
         for test in (register_and_resolve, mesh_address, catalog_and_health, failing_check_leaves_dns,
-                     blocking_query_wakes, key_values, wrong_requests, meshctl_verbs,
+                     blocking_query_wakes, key_values, wrong_requests, meshctl_verbs, exit_statuses, doctor,
                      meshctl_shows_no_control_characters_of_an_agent,
                      second_daemon_is_told_who_has_the_port, dev_listens_on_loopback_only, deregister):
             steps.step(test.__name__.replace("_", " "), lambda test=test: test(dev))

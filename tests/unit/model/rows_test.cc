@@ -89,6 +89,7 @@ TEST_CASE("names of DNS labels get mesh names, others live in the catalog, some 
   EXPECT_EQ(name_fault("a\nb"), "holds a control character");
   EXPECT_EQ(name_fault("\xff"), "is not UTF-8");
   EXPECT_EQ(name_fault("*"), "is the wildcard *");
+  EXPECT_EQ(name_fault(".."), "is a step in a path");
 }
 
 TEST_CASE("names are compared and ordered without case") {

@@ -101,6 +101,7 @@ TEST_CASE("what cannot be registered is told in words") {
   EXPECT_EQ(first_fault(R"({"Name":"a","Check":{"TCP":"x:1","Interval":"1ms"}})"), "check: interval is under 100ms");
   EXPECT_EQ(first_fault(R"({"Name":"a","Upstreams":[{}]})"), "upstreams[0].name is empty");
   EXPECT_EQ(first_fault(R"({"Name":"a","Address":"x\u0000"})"), "address holds a control character");
+  EXPECT_EQ(first_fault(R"({"Name":"a","Tags":["v1","\u001b[31m"]})"), "tags[1] holds a control character");
   EXPECT_EQ(first_fault(R"({"Name":"a","Address":")" + std::string(256, 'x') + R"("})"), "address is over 255 bytes");
   EXPECT_EQ(first_fault(R"({"Name":"a","Check":{"CheckID":"c\n","TTL":"1s"}})"), "check: check_id holds a control character");
   EXPECT_EQ(first_fault(R"({"Name":"a","Check":{"CheckID":")" + std::string(513, 'c') + R"(","TTL":"1s"}})"),
