@@ -49,7 +49,7 @@ struct Proposal {
 };
 
 // Proposals that arrived together travel together. Each gets one outcome: the position it was given, or an error:
-// Unavailable (not the leader, or handing over), Overloaded (uncommitted_bytes_max, or disk full), Invalid (too large).
+// Unavailable (not the leader, or handing over), Overloaded (uncommitted_bytes_max), Io (disk full), Invalid (too large).
 // A position is no promise: the proposal happened only if an entry with this index *and* this term is applied.
 struct Propose {
   std::vector<Proposal> proposals;

@@ -20,7 +20,7 @@ Status Node::may_change(const MembershipChange& change) const {
   const LeaderState* leader = leading();
   if (leader == nullptr) return error(Code::Unavailable, "this server does not lead");
   if (leader->hand_over) return error(Code::Unavailable, "leadership is being handed over");
-  if (storage_full_) return error(Code::Overloaded, "no space for the log");
+  if (storage_full_) return error(Code::Io, "no space on the leader's disk: make room there and write again");
   // Without this two leaders of different terms could change the same configuration into two with disjoint majorities.
   if (!own_term_committed() && !MESH_MUTANT(ChangeBeforeOwnTerm)) return error(Code::Precondition, "nothing of this term is committed yet");
   if (!configuration_committed() && !MESH_MUTANT(ChangeBeforeLastCommitted))

@@ -22,7 +22,7 @@ Result<LogPosition> Node::accept_proposal(Bytes payload) {
   const LeaderState* leader = leading();
   if (leader == nullptr) return error(Code::Unavailable, "this server does not lead");
   if (leader->hand_over) return error(Code::Unavailable, "leadership is being handed over");
-  if (storage_full_) return error(Code::Overloaded, "no space for the log");
+  if (storage_full_) return error(Code::Io, "no space on the leader's disk: make room there and write again");
   if (payload.size() > options_.entry_bytes_max.value())
     return error(Code::Invalid, "{} bytes, at most {} are allowed", payload.size(), options_.entry_bytes_max.value());
   const std::uint64_t uncommitted = log_.bytes_between(commit_, log_.last().index);

@@ -14,8 +14,9 @@
 // table_backlog_bytes_max of rows wait for the tables, applied entries are not reported to the core, which
 // then hands out no more.
 //
-// Disk full: writes are refused by the core, the held batch is tried again every kFullRetry; reads go on. Any
-// other error of a write and a damaged record in the log are final: observer.on_fatal once, then the host does
+// Disk full: writes are refused by the core, and at once (Io) what waits for the held batch, unless other servers may still
+// commit it: then with the next try. The batch is tried again every kFullRetry, so a refused write may still happen; reads
+// go on. Any other error of a write and a damaged record in the log are final: observer.on_fatal once, then the host does
 // nothing more (a restart has the log repaired). Other errors of a read are tried again by the core.
 #pragma once
 

@@ -112,11 +112,16 @@ void RaftHost::on_flushed(Result<raft::Index> result) {
 void RaftHost::update_full() {
   const bool full = log_held_ || table_held_;
   if (full) full_timer_.start_after(kFullRetry);
+  const bool again = full && full_;
   if (full != full_) {
     full_ = full;
     LOG_WARN(full ? "no space on the disk: writes are refused"
                   : "space on the disk again: writes are accepted");
     step(raft::StorageFull{full});
+  }
+  if (log_held_ && is_leader() && (again || core_->configuration().voters.size() == 1)) {
+    for (auto& [index, waiting] : std::exchange(proposals_logged_, {}))
+      waiting.on_result(error(Code::Io, "no space on this server's disk: make room and write again; the write may still happen then"));
   }
   if (full) advance_stop();
 }
