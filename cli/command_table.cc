@@ -7,7 +7,7 @@ namespace {
 std::vector<Command> all_commands() {
   std::vector<Command> all;
   for (auto* list : {cluster_commands, token_commands, host_commands, services_commands, nodes_commands, members_commands, health_commands, kv_commands, intentions_commands,
-                     validate_commands, version_commands, completion_commands}) {
+                     doctor_commands, validate_commands, version_commands, completion_commands}) {
     auto part = list();
     std::move(part.begin(), part.end(), std::back_inserter(all));
   }

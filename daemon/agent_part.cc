@@ -5,7 +5,7 @@
 namespace mesh::daemon {
 
 AgentPart::AgentPart(net::Loop& loop, MetricRegistry& metrics, UniqueFunction<void()> on_serving)
-    : loop_(loop), metrics_(metrics), on_serving_(std::move(on_serving)), api_(metrics), rng_(0) {}
+    : loop_(loop), metrics_(metrics), on_serving_(std::move(on_serving)), api_(metrics), doctor_(loop, [this] { return facts(); }), rng_(0) {}
 
 Status AgentPart::open(Options options, Connect connect, Rng rng) {
   options_ = std::move(options);
@@ -13,8 +13,11 @@ Status AgentPart::open(Options options, Connect connect, Rng rng) {
   channel_ = connect(loop_);
   agent_ = std::make_unique<agent::Agent>(loop_, *channel_, rng.fork(), options_.agent,
                                           [this](agent::AgentViewPtr view) { on_view(std::move(view)); });
-  MESH_TRY_STATUS(api_.open(options_.config, connect(api_.loop()), *agent_, loop_, rng.fork()));
+  MESH_TRY_STATUS(api_.open(options_.config, connect(api_.loop()), *agent_, loop_, examine(), rng.fork()));
+  http_at_ = api_.http_endpoints();
+  dns_at_ = api_.dns_addresses();
   if (options_.membership) {
+    server_ = options_.membership->node.record.kind == model::JoinKind::Server;
     MESH_TRY(sockets, api_.listen_steered());
     dns_ = sockets;
   }
@@ -67,6 +70,27 @@ void AgentPart::suspect(std::string_view node_id) {
 }
 
 Status AgentPart::reload(const model::Config& config) { return agent_->replace_services(config.services); }
+
+agent::DoctorFacts AgentPart::facts() {
+  DoctorSources sources{.config = options_.config, .view = *agent_->view(), .http = http_at_, .dns = dns_at_};
+  if (mesh_ != nullptr) {
+    sources.mesh = mesh_.get();
+    sources.server = server_;
+    sources.link = options_.membership->describe_link();
+  }
+  return facts_from(sources, loop_.now());
+}
+
+// From the API loop to the doctor on the agent loop, and back.
+agent::Examine AgentPart::examine() {
+  return [this](agent::ExamineDone done) {
+    loop_.post([this, done = std::move(done)]() mutable {
+      doctor_.examine([api = api_.loop().ref(), done = std::move(done)](Result<model::Diagnosis> diagnosis) mutable {
+        api.post([done = std::move(done), diagnosis = std::move(diagnosis)]() mutable { done(std::move(diagnosis)); });
+      });
+    });
+  };
+}
 
 // The good-bye goes first, so that others stop sending while what is open ends.
 void AgentPart::drain(MonoTime deadline, UniqueFunction<void()> on_drained) {

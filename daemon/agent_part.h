@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "base/rng.h"
 #include "daemon/api_loop.h"
+#include "daemon/doctor.h"
 #include "daemon/gossip_part.h"
 #include "daemon/mesh_part.h"
 #include "model/config.h"
@@ -33,6 +34,7 @@ class AgentPart {
     UniqueFunction<void(const proxy::Identities&)> on_identities;
     UniqueFunction<void(const std::vector<std::string>&)> on_servers;
     UniqueFunction<void(const gossip::MemberEvent&)> on_member_event;  // may be empty
+    UniqueFunction<std::string()> describe_link;  // how the connection to the servers is; on the agent loop
   };
   struct Options {
     model::Config config;         // with the node's name filled in
@@ -71,6 +73,8 @@ class AgentPart {
   void servers_told(const std::vector<std::string>& servers);
   void on_view(agent::AgentViewPtr view);
   void drained();
+  [[nodiscard]] agent::DoctorFacts facts();
+  [[nodiscard]] agent::Examine examine();
 
   net::Loop& loop_;
   MetricRegistry& metrics_;
@@ -82,6 +86,10 @@ class AgentPart {
   std::unique_ptr<GossipPart> gossip_;
   std::unique_ptr<MeshPart> mesh_;
   dns::Server::SteeredSockets dns_;
+  std::vector<net::Endpoint> http_at_;
+  std::vector<net::Address> dns_at_;
+  bool server_ = false;
+  Doctor doctor_;
   Rng rng_;
   bool api_open_ = false;
   UniqueFunction<void()> on_drained_;

@@ -49,13 +49,15 @@ ApiLoop::ApiLoop(MetricRegistry& metrics) : metrics_(metrics), thread_("api") {}
 ApiLoop::~ApiLoop() { stop(); }
 
 Status ApiLoop::open(const model::Config& config, std::unique_ptr<net::RpcChannel> servers, agent::Agent& agent,
-                     net::Loop& agent_loop, Rng rng) {
+                     net::Loop& agent_loop, agent::Examine examine, Rng rng) {
   channel_ = std::move(servers);
   servers_ = std::make_unique<agent::ServerClient>(loop(), *channel_, rng.fork());
   control_ = std::make_unique<agent::AgentHandle>(loop(), agent_loop, agent);
   api_ = std::make_unique<agent::HttpApi>(
       loop(), *control_, *servers_, rng.fork(),
-      agent::ApiOptions{.metrics = &metrics_, .access = {.trusted_group = trusted_group(), .domain = config.domain}});
+      agent::ApiOptions{.metrics = &metrics_,
+                        .access = {.trusted_group = trusted_group(), .domain = config.domain},
+                        .examine = std::move(examine)});
   MESH_TRY_STATUS(open_http(config));
   return open_dns(config, rng.next());
 }

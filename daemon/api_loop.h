@@ -31,7 +31,7 @@ class ApiLoop {
   // Builds and binds everything: HTTP over TCP and, unless run_dir is empty, over RUN_DIR/agent.sock; DNS. The channel
   // belongs to loop(). Errors: an address in use (says by whom), a bad recursor; the process should end.
   Status open(const model::Config& config, std::unique_ptr<net::RpcChannel> servers, agent::Agent& agent,
-              net::Loop& agent_loop, Rng rng);
+              net::Loop& agent_loop, agent::Examine examine, Rng rng);
   void start() { thread_.start(); }
   // Refuses new requests, lets running ones end for a moment, then ends the thread.
   void stop();

@@ -35,6 +35,36 @@ Status complete(model::Config& config) {
   return {};
 }
 
+std::vector<std::string_view> keys_for_restart(const model::Config& before, const model::Config& after) {
+  const struct {
+    std::string_view key;
+    bool same;
+  } keys[] = {{"node", before.node == after.node},
+              {"datacenter", before.datacenter == after.datacenter},
+              {"domain", before.domain == after.domain},
+              {"data_dir", before.data_dir == after.data_dir},
+              {"run_dir", before.run_dir == after.run_dir},
+              {"bind", before.bind == after.bind},
+              {"advertise", before.advertise == after.advertise},
+              {"client", before.client == after.client},
+              {"ports.http", before.ports.http == after.ports.http},
+              {"ports.https", before.ports.https == after.ports.https},
+              {"ports.dns", before.ports.dns == after.ports.dns},
+              {"ports.rpc", before.ports.rpc == after.ports.rpc},
+              {"ports.gossip", before.ports.gossip == after.ports.gossip},
+              {"ports.mesh", before.ports.mesh == after.ports.mesh},
+              {"server.enabled", before.server == after.server},
+              {"join", before.join == after.join},
+              {"dns.recursors", before.recursors == after.recursors},
+              {"dns.service_ttl", before.service_ttl == after.service_ttl},
+              {"dns.node_ttl", before.node_ttl == after.node_ttl},
+              {"dns.only_passing", before.only_passing == after.only_passing}};
+  std::vector<std::string_view> changed;
+  for (const auto& [key, same] : keys)
+    if (!same) changed.push_back(key);
+  return changed;
+}
+
 std::string rpc_address(const model::Config& config) {
   const auto ip = net::IpAddress::parse(config.advertise);
   CHECK(ip.ok(), "advertise: {}", config.advertise);

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "model/config.h"
@@ -12,6 +14,9 @@ namespace mesh::daemon {
 // Fills in node, bind and advertise. Errors: Precondition, with the key to set, if the host has no usable name or no
 // default route.
 [[nodiscard]] Status complete(model::Config& config);
+
+// The keys that differ and take effect at the next start only; both as read, before complete().
+[[nodiscard]] std::vector<std::string_view> keys_for_restart(const model::Config& before, const model::Config& after);
 
 // ADDRESS:PORT that other hosts dial for server RPC.
 [[nodiscard]] std::string rpc_address(const model::Config& config);

@@ -35,6 +35,7 @@ Status MeshPart::open(Options options, net::RpcChannel& servers, net::BlockingWo
   MESH_TRY_STATUS(proxy_->start().context("while opening the mesh port (ports.mesh, --mesh-port)"));
 
   steer(options);
+  const bool server = options.node.record.kind == model::JoinKind::Server;
   keeper_ = std::make_unique<agent::CertificateKeeper>(
       loop_, servers, disk, metrics_, std::move(rng),
       agent::CertificateKeeper::Options{.files = std::move(options.files),
@@ -44,7 +45,8 @@ Status MeshPart::open(Options options, net::RpcChannel& servers, net::BlockingWo
                                               on_identities_(*identities);
                                               publish();
                                             },
-                                        .on_servers = std::move(options.on_servers)});
+                                        .on_servers = std::move(options.on_servers),
+                                        .own_server = server});
   on_identities_(*keeper_->identities());
   for (LoopThread& worker : workers_) worker.start();
   return {};
@@ -57,6 +59,11 @@ void MeshPart::steer(Options& options) {
   steer_ = std::make_unique<SteerClient>(loop_, std::move(client));
   dns_ = options.dns;
   steer_->hand_over({.listeners = proxy_->outbound_descriptors(), .dns_udp = dns_.udp, .dns_tcp = dns_.tcp});
+}
+
+bool MeshPart::steers_dns() const {
+  const steer::Answer& answer = steer_->state().answer;
+  return answer.dns_udp && (answer.mode == steer::Mode::Nftables || answer.dns_answers);
 }
 
 void MeshPart::update(const agent::AgentViewPtr& view) {

@@ -56,6 +56,11 @@ class MeshPart {
 
   // How local programs reach mesh addresses. REQUIRES open().
   [[nodiscard]] Steering steering() const { return decide_steering(steer_->state()); }
+  // Whether questions to 127.128.0.53 reach this agent. REQUIRES open().
+  [[nodiscard]] bool steers_dns() const;
+  // As CertificateKeeper's. REQUIRES open().
+  [[nodiscard]] std::vector<agent::CertificateFact> certificates() const { return keeper_->certificates(); }
+  [[nodiscard]] const std::vector<std::string>& servers() const { return keeper_->servers(); }
 
  private:
   void publish();

@@ -1,5 +1,7 @@
 #include "daemon/node_process.h"
 
+#include <fmt/ranges.h>
+
 #include <utility>
 
 #include "base/log.h"
@@ -20,12 +22,18 @@ NodeProcess::NodeProcess(ConfigReader read_config)
 
 Status NodeProcess::prepare() {
   MESH_TRY(config, read_config_());
-  config_ = std::move(config);
+  as_read_ = std::move(config);
+  config_ = as_read_;
   MESH_TRY_STATUS(set_log(config_));
   MESH_TRY_STATUS(complete(config_));
-  MESH_TRY(lock, FileLock::acquire(config_.data_dir + "/agent.lock"));
-  lock_.emplace(std::move(lock));
-  MESH_TRY(identity, agent::NodeFiles(config_.data_dir).read());
+  const agent::NodeFiles files(config_.data_dir);
+  MESH_TRY(record, files.read_record());  // a host in no mesh is told that, not that there is no lock
+  auto lock = FileLock::acquire(config_.data_dir + "/agent.lock");
+  if (!lock.ok() && lock.error().code == Code::Conflict)
+    return error(Code::Conflict, "another daemon runs on this data directory ({}): stop it, or choose another data_dir", lock.error().message);
+  if (!lock.ok()) return std::move(lock).error();
+  lock_.emplace(std::move(lock).value());
+  MESH_TRY(identity, files.read());
   identity_ = std::move(identity);
   config_.datacenter = identity_->record.datacenter;
   config_.domain = identity_->record.domain;
@@ -53,7 +61,7 @@ Status NodeProcess::open(AgentPart::Connect connect, Hooks hooks) {
   AgentPart::Options options{config_, agent_options(), {}};
   options.membership.emplace(AgentPart::Membership{&mesh_pool_, agent::NodeFiles(config_.data_dir), *identity_,
                                                    std::move(hooks.on_identities), std::move(hooks.on_servers),
-                                                   std::move(hooks.on_member_event)});
+                                                   std::move(hooks.on_member_event), std::move(hooks.describe_link)});
   return agent_.open(std::move(options), std::move(connect), rng_.fork());
 }
 
@@ -63,16 +71,25 @@ Status NodeProcess::run() {
   return process_.run();
 }
 
-// Services take effect; what else has changed says that it needs a restart.
 void NodeProcess::reload() {
   process_.notifier().reloading();
   auto config = read_config_();
-  Status status;
-  if (!config.ok()) status = config.error();
-  else status = agent_.reload(*config);
-  if (status.ok()) LOG_INFO("configuration read again", {"services", config->services.size()});
-  else LOG_ERROR("the configuration was not taken over; what was in force stays", {"why", status.error()});
-  process_.notifier().ready(status.ok() ? "serving" : "serving; the last reload was refused");
+  const Status status = config.ok() ? take_over(*config) : Status(config.error());
+  if (!status.ok()) {
+    LOG_ERROR("the configuration was not taken over; what was in force stays", {"why", status.error()});
+    return process_.notifier().ready("serving; the last reload was refused");
+  }
+  const std::string later = fmt::format("{}", fmt::join(keys_for_restart(as_read_, *config), ", "));
+  LOG_INFO("configuration read again", {"services", config->services.size()});
+  if (later.empty()) return process_.notifier().ready("serving");
+  LOG_WARN("changed, and needs a restart to take effect", {"keys", later});
+  process_.notifier().ready(fmt::format("serving; needs a restart: {}", later));
+}
+
+// Log and services take effect at once.
+Status NodeProcess::take_over(const model::Config& config) {
+  MESH_TRY_STATUS(set_log(config));
+  return agent_.reload(config);
 }
 
 void NodeProcess::drain() {

@@ -29,6 +29,7 @@ class NodeProcess {
     UniqueFunction<void(const proxy::Identities&)> on_identities;
     UniqueFunction<void(const std::vector<std::string>&)> on_servers;
     UniqueFunction<void(const gossip::MemberEvent&)> on_member_event = {};
+    UniqueFunction<std::string()> describe_link;
   };
   // REQUIRES prepare().
   Status open(AgentPart::Connect connect, Hooks hooks);
@@ -49,9 +50,11 @@ class NodeProcess {
  private:
   [[nodiscard]] agent::AgentOptions agent_options() const;
   void reload();
+  [[nodiscard]] Status take_over(const model::Config& config);
   void drain();
 
   ConfigReader read_config_;
+  model::Config as_read_;  // at the start
   model::Config config_;
   Rng rng_;
   Process process_;

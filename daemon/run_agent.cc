@@ -24,7 +24,8 @@ Status run_agent(const ConfigReader& read_config) {
                             {.on_identities = [&servers](const proxy::Identities& identities) {
                                servers.set_identities(identities);
                              },
-                             .on_servers = take_servers}));
+                             .on_servers = take_servers,
+                             .describe_link = [&servers, &loop = node.process().loop()] { return servers.describe(loop); }}));
   take_servers(node.record().servers);
   proxy::Identities own;
   own.node = node.identity().identity;

@@ -33,7 +33,8 @@ Status run_server(const ConfigReader& read_config) {
                                server.set_identities(identities);
                              },
                              .on_servers = {},
-                             .on_member_event = [&server](const gossip::MemberEvent& event) { server.on_member(event); }}));
+                             .on_member_event = [&server](const gossip::MemberEvent& event) { server.on_member(event); },
+                             .describe_link = [] { return "the server is in this process"; }}));
   server.gossip_started();
   server.set_on_stream_end([&node](const std::string& node_id) {
     node.process().loop().post([&node, node_id] { node.suspect(node_id); });

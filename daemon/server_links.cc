@@ -28,6 +28,12 @@ Status ServerLinks::set_servers(const std::vector<std::string>& servers) {
   return {};
 }
 
+std::string ServerLinks::describe(const net::Loop& loop) const {
+  for (const Link& link : links_)
+    if (link.loop == &loop) return link.channel->describe();
+  return "no connection was asked for";
+}
+
 void ServerLinks::set_identities(const proxy::Identities& identities) {
   each([node = identities.node, trust = identities.trust](agent::ServerChannel& channel) {
     channel.set_identity(node);

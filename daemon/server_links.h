@@ -29,6 +29,8 @@ class ServerLinks {
   // ADDRESS:PORT each. Errors: Invalid, one that is none.
   Status set_servers(const std::vector<std::string>& servers);
   void set_identities(const proxy::Identities& identities);
+  // How the connection of this loop's channel is, in a line. REQUIRES loop's thread.
+  [[nodiscard]] std::string describe(const net::Loop& loop) const;
 
  private:
   struct Link {

@@ -41,8 +41,8 @@ net::HttpResponse other_method(const net::HttpRequest& request, const Routed& ro
 
 }  // namespace
 
-HttpApi::HttpApi(net::Loop& loop, AgentControl& control, ServerClient& servers, Rng rng, const ApiOptions& options)
-    : parts_{loop, control, servers, options.metrics}, access_(options.access), reads_(parts_, std::move(rng), options.metrics) {
+HttpApi::HttpApi(net::Loop& loop, AgentControl& control, ServerClient& servers, Rng rng, ApiOptions options)
+    : parts_{loop, control, servers, options.metrics, std::move(options.examine)}, access_(options.access), reads_(parts_, std::move(rng), options.metrics) {
   if (options.metrics == nullptr) return;
   requests_ = options.metrics->counter({.name = "meshd_http_requests_total", .help = "Requests to the HTTP API."});
   refusals_ = options.metrics->counters({.name = "meshd_http_refusals_total",

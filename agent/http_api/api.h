@@ -20,11 +20,12 @@ namespace mesh::agent {
 struct ApiOptions {
   MetricRegistry* metrics = nullptr;  // what /metrics shows and where the API counts
   AccessRules access{};
+  Examine examine{};
 };
 
 class HttpApi final : public net::HttpHandler {
  public:
-  HttpApi(net::Loop& loop, AgentControl& control, ServerClient& servers, Rng rng, const ApiOptions& options);
+  HttpApi(net::Loop& loop, AgentControl& control, ServerClient& servers, Rng rng, ApiOptions options);
 
   // A newer view; REQUIRED once before the first request is answered with other than 500. Wakes blocking reads.
   void publish(AgentViewPtr view);

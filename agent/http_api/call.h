@@ -12,10 +12,12 @@
 #include "agent/http_api/target.h"
 #include "agent/server_client.h"
 #include "agent/view.h"
+#include "base/function.h"
 #include "base/json.h"
 #include "base/message_json.h"
 #include "base/metrics.h"
 #include "base/result.h"
+#include "model/finding.h"
 #include "net/http1/message.h"
 #include "net/http1/server.h"
 
@@ -29,12 +31,17 @@ inline constexpr Duration kWriteTime = seconds(10);       // until a write to th
 inline constexpr Duration kReadTime = seconds(7);         // until a read that needs a server is given up
 inline constexpr std::size_t kBodyBytesMax = 1024 * 1024; // of registrations and values with their framing
 
+using ExamineDone = UniqueFunction<void(Result<model::Diagnosis>)>;
+// Looks at this host (meshctl doctor); the completion fires later on the API loop.
+using Examine = UniqueFunction<void(ExamineDone)>;
+
 // What handlers may use; all of it outlives every call.
 struct ApiParts {
   net::Loop& loop;
   AgentControl& control;
   ServerClient& servers;
   const MetricRegistry* metrics;  // may be null
+  Examine examine;                // may be null
 };
 
 // The HTTP answer to an error: its status by the code, its text, X-Mesh-Error.

@@ -79,6 +79,15 @@ void handlers::mesh_member_delete(std::unique_ptr<Call> call) {
                 });
 }
 
+void handlers::mesh_doctor(std::unique_ptr<Call> call) {
+  Examine& examine = call->parts().examine;
+  if (!examine) return call->fail(error(Code::Unsupported, "this agent does not look at its host"));
+  examine([call = std::move(call)](Result<model::Diagnosis> diagnosis) {
+    if (!diagnosis.ok()) return call->fail(diagnosis.error());
+    answer(*call, *diagnosis);
+  });
+}
+
 void handlers::mesh_join_token_create(std::unique_ptr<Call> call) {
   auto body = call->body_as<JoinTokenBody>();
   if (!body.ok()) return call->fail(body.error());

@@ -59,5 +59,6 @@
   ACT(Put, "/v1/agent/leave", agent_leave, "", "Takes this node out of the mesh; a server out of the cluster too")      \
   ACT(Delete, "/v1/mesh/members/:node", mesh_member_delete, "", "Takes another node out of the mesh: by name or id")    \
   ACT(Get, "/v1/mesh/cluster", mesh_cluster, "", "The cluster: id, leader, voters, and how this agent reaches it")      \
+  ACT(Get, "/v1/mesh/doctor", mesh_doctor, "", "How this host is: findings, each with what to do")                      \
   ACT(Post, "/v1/mesh/join-tokens", mesh_join_token_create, "", "Makes a join token; the answer shows it, once")        \
   ACT(Get, "/metrics", metrics, "", "Metrics in the Prometheus text format")

@@ -42,7 +42,7 @@ class CertificateKeeper::Order {
   Order(CertificateKeeper& keeper, std::string subject) : keeper_(keeper), subject_(std::move(subject)) {}
 
   void start() {
-    if (subject_ == kNode && keeper_.node_expired()) return renew_expired();
+    if (subject_ == kNode && keeper_.needs_join()) return renew_expired();
     const std::string key = subject_ == kNode ? keeper_.options_.node.key_pem : std::string();
     keeper_.disk_.run([key] { return make_request(key); },
                       [this, alive = std::weak_ptr(alive_)](Result<MadeRequest> made) {
@@ -133,6 +133,11 @@ Result<std::shared_ptr<const net::TlsIdentity>> renew_by_join(const NodeFiles& f
 
 bool CertificateKeeper::node_expired() const {
   return entries_.find(std::string(kNode))->second.identity->leaf().not_after <= wall_now();
+}
+
+bool CertificateKeeper::needs_join() {
+  if (!node_expired()) return false;
+  return !options_.own_server || !std::exchange(own_server_next_, !own_server_next_);
 }
 
 TwoClocks CertificateKeeper::now() const { return {.mono = loop_.now(), .wall = wall_now()}; }
@@ -300,7 +305,9 @@ void CertificateKeeper::on_ordered(const std::string& subject, Loaded result, co
     changed();
   } else {
     failures_.add();
-    const auto& held = entries_.find(subject)->second.identity;
+    Entry& entry = entries_.find(subject)->second;
+    entry.failure = result.error().message;
+    const auto& held = entry.identity;
     LOG_WARN("no certificate; it is asked for again", {"service", subject}, {"why", result.error()},
              {"present_one_expires_in", held == nullptr ? Duration{} : held->leaf().not_after - wall_now()});
     plan_.on_failed(now(), subject);
@@ -326,7 +333,22 @@ void CertificateKeeper::hold(const std::string& subject, std::shared_ptr<const n
   plan_.on_certificate(now(), subject, {.not_before = leaf.not_before, .not_after = leaf.not_after});
   issued_at_.with({subject}).set(unix_seconds(leaf.not_before));
   expires_at_.with({subject}).set(unix_seconds(leaf.not_after));
-  entries_.find(subject)->second.identity = std::move(identity);
+  Entry& entry = entries_.find(subject)->second;
+  entry.failure.clear();
+  entry.identity = std::move(identity);
+}
+
+std::vector<CertificateFact> CertificateKeeper::certificates() const {
+  std::vector<CertificateFact> out;
+  for (const auto& [subject, entry] : entries_) {
+    CertificateFact& fact = out.emplace_back();
+    fact.service = subject;
+    fact.failure = entry.failure;
+    if (entry.identity == nullptr) continue;
+    fact.not_before = entry.identity->leaf().not_before;
+    fact.not_after = entry.identity->leaf().not_after;
+  }
+  return out;
 }
 
 void CertificateKeeper::changed() {

@@ -23,6 +23,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/doctor/facts.h"
 #include "agent/identity/node_files.h"
 #include "agent/identity/renewal.h"
 #include "agent/proxy/snapshot.h"
@@ -61,6 +62,9 @@ class CertificateKeeper {
     UniqueFunction<void(const std::vector<std::string>&)> on_servers;
     // On the disk thread, when the node's certificate has expired and the channel is of no use.
     std::function<Loaded(const NodeFiles&)> renew = renew_by_join;
+    // The channel leads to a server in this process, which asks for no certificate: it is tried first also with an expired
+    // one, and `renew` in turn with it. Were there no other server, nobody could serve a Join call.
+    bool own_server = false;
   };
 
   CertificateKeeper(net::Loop& loop, net::RpcChannel& channel, net::BlockingWorker& disk, MetricRegistry& metrics, Rng rng,
@@ -74,12 +78,17 @@ class CertificateKeeper {
 
   // Never null; before the first update with the node's certificate and the roots of the disk.
   [[nodiscard]] const IdentitiesPtr& identities() const { return published_; }
+  // Of the node, then of each service, with what hinders its renewal.
+  [[nodiscard]] std::vector<CertificateFact> certificates() const;
+  // ADDRESS:PORT each, as last told.
+  [[nodiscard]] const std::vector<std::string>& servers() const { return options_.node.record.servers; }
 
  private:
   class Order;
   struct Entry {
     std::uint64_t mark = 0;  // of the job under way for it; answers with another mark are late
     std::shared_ptr<const net::TlsIdentity> identity{};
+    std::string failure{};  // of the last request, if that failed
   };
 
   void take_services(const AgentView& view);
@@ -101,6 +110,7 @@ class CertificateKeeper {
   void publish();
   [[nodiscard]] TwoClocks now() const;
   [[nodiscard]] bool node_expired() const;
+  [[nodiscard]] bool needs_join();
   [[nodiscard]] std::string uri_of(const std::string& subject) const;
 
   net::Loop& loop_;
@@ -119,6 +129,7 @@ class CertificateKeeper {
   std::uint64_t roots_index_ = 0;
   std::uint64_t servers_index_ = 0;
   bool too_many_told_ = false;
+  bool own_server_next_ = true;  // see Options::own_server
   std::shared_ptr<char> alive_ = std::make_shared<char>();
   Counter requests_;
   Counter failures_;

@@ -17,6 +17,7 @@ namespace mesh::cli {
 [[nodiscard]] std::vector<Command> health_commands();
 [[nodiscard]] std::vector<Command> kv_commands();
 [[nodiscard]] std::vector<Command> intentions_commands();
+[[nodiscard]] std::vector<Command> doctor_commands();
 [[nodiscard]] std::vector<Command> validate_commands();
 [[nodiscard]] std::vector<Command> version_commands();
 [[nodiscard]] std::vector<Command> completion_commands();

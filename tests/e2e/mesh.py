@@ -89,6 +89,9 @@ class MeshHost:
         with open(os.path.join(self.conf_dir, f"{name}.yaml"), "w") as out:
             out.write(text)
 
+    def remove_service_file(self, name):
+        os.remove(os.path.join(self.conf_dir, f"{name}.yaml"))
+
     def init(self, default="deny"):
         _, out, _ = self.host.run([self.programs.meshctl, "cluster", "init", "--no-start", "--json", "--default", default, *self.place])
         self.give_to_user("data")

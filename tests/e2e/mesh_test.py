@@ -4,7 +4,10 @@
     mesh_test.py BUILD-FOLDER
 """
 
+import json
 import os
+import shutil
+import signal
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -101,6 +104,84 @@ class TwoHosts:
         server.stop()
         return "another program binds 0.0.0.0:80 beside it, both work"
 
+    def hang_up(self, told):
+        """SIGHUP to b's agent, until its log has told this once more."""
+        def count():
+            with open(self.b.daemon.log_path) as log:
+                return sum(told in line for line in log)
+        before = count()
+        self.b.daemon.process.send_signal(signal.SIGHUP)
+        wait_until(f"the log tells '{told}'", lambda: count() > before, 10)
+
+    def services(self):
+        return self.b.ctl("services", "list")
+
+    def reload(self):
+        taken, refused = "configuration read again", "the configuration was not taken over"
+        self.b.add_service_file("extra", "services:\n  - {name: extra, port: 9000}\n")
+        self.hang_up(taken)
+        wait_until("extra is registered", lambda: "extra" in self.services())
+        self.b.add_service_file("worse", "services:\n  - {name: more, port: 9001}\n  - name: x\n    prot: tcp\n    port: 70000\n")
+        self.hang_up(refused)
+        log = self.b.daemon.log_tail(40)
+        expect("worse.yaml:4:5" in log and "worse.yaml:5:" in log, f"the log does not name the places: {log}")
+        expect("extra" in self.services() and "more" not in self.services(), "a refused configuration had effect")
+        self.b.add_service_file("worse", "dns: {service_ttl: 7s}\n")
+        self.hang_up("needs a restart")
+        expect("dns.service_ttl" in self.b.daemon.log_tail(5), self.b.daemon.log_tail(5))
+        for name in ("extra", "worse"):
+            self.b.remove_service_file(name)
+        self.hang_up(taken)
+        wait_until("extra is gone", lambda: "extra" not in self.services())
+        return "SIGHUP: a service comes and goes; a bad file is refused whole, with file:line:column; dns.service_ttl needs a restart"
+
+    def doctor_on(self, host, *words):
+        status, out, err = host.host.run([host.programs.meshctl, "doctor", *words, "--address",
+                                          f"unix:{host.host.path('run', 'agent.sock')}"], timeout=20, check=False)
+        return status, out or err
+
+    def doctor(self):
+        for host in (self.a, self.b):
+            status, out = self.doctor_on(host)
+            expect(status == 0 and out.strip().endswith(" ok, 0 warnings, 0 errors"), f"{host.name} ({status}): {out}")
+        healthy = out.strip().split("\n")[-1]
+        self.b.add_service_file("ghost", "services:\n  - {name: ghost, port: 9009}\n")
+        self.hang_up("configuration read again")
+        self.b.host.set_resolver("10.77.0.250")
+        status, out = self.doctor_on(self.b, "--json")
+        self.b.host.set_resolver("127.128.0.53")
+        self.b.remove_service_file("ghost")
+        self.hang_up("configuration read again")
+        bad = {(f["Check"], f["Level"]): f for f in json.loads(out)["Findings"] if f["Level"] != "ok"}
+        expect(status == 1 and set(bad) == {("services", "warning"), ("dns", "error")}, f"{status}: {out}")
+        expect("nameserver 127.128.0.53" in bad["dns", "error"]["Fix"], out)
+        expect(bad["services", "warning"]["Where"] == "ghost", out)
+        status, out, _ = self.b.host.run([self.b.programs.meshctl, "doctor", "--address", "unix:/nowhere/agent.sock"], check=False)
+        expect(status == 5 and "no answer" in out and "fix:" in out, f"without an agent {status}: {out}")
+        return f"{healthy}; a resolver that goes elsewhere and a service nobody runs are found, with the line to add; 5 without an agent"
+
+    def one_line(self, host, words, status, *parts, user=None):
+        got, _, err = host.host.run([host.programs.meshd, *words], check=False, user=user)
+        lines = [line for line in err.split("\n") if line.startswith("meshd: ")]
+        expect(got == status and len(lines) == 1, f"meshd {' '.join(words)} gave {got}: {err}")
+        expect(all(part in lines[0] for part in parts), f"{lines[0]!r} lacks one of {parts}")
+        return lines[0].removeprefix("meshd: ")
+
+    def faults_at_start(self):
+        copy = self.b.host.path("copy")
+        shutil.copytree(self.b.host.path("data"), copy)
+        own = ["--config", self.b.config, "--conf-dir", self.b.conf_dir]
+        told = [
+            self.one_line(self.b, ["agent", *own], 1, "agent.lock", f"process {self.b.daemon.pid}"),
+            self.one_line(self.b, ["agent", *own, "--data-dir", copy, "--run-dir", self.b.host.path("other-run")], 1,
+                          ":8500 is in use by meshd", f"pid {self.b.daemon.pid}", "ports.http"),
+            self.one_line(self.b, ["agent", *own, "--data-dir", self.b.host.path("none")], 1, "meshctl join"),
+            self.one_line(self.b, ["agent", *own, "--data-dir", copy], 1, copy, user="daemon"),
+            self.one_line(self.b, ["agent", *own, "--http-port", "70000"], 2, "http-port"),
+        ]
+        shutil.rmtree(copy)
+        return "; ".join(told)
+
     def check_fails(self):
         self.b.host.programs[-1].stop()
         wait_until("web left DNS", lambda: not self.a.dig("web.service.mesh"), 10)
@@ -163,7 +244,7 @@ def main():
         with Network("mesh", 2) as network:
             mesh = TwoHosts(network, Programs(sys.argv[1]))
             for step in (mesh.init, mesh.server, mesh.wrong_tokens, mesh.join, mesh.members, mesh.program, mesh.reach,
-                         mesh.same_host, mesh.no_listener, mesh.check_fails, mesh.intentions, mesh.restart_agent, mesh.servers_gone, mesh.end):
+                         mesh.same_host, mesh.no_listener, mesh.reload, mesh.doctor, mesh.faults_at_start, mesh.check_fails, mesh.intentions, mesh.restart_agent, mesh.servers_gone, mesh.end):
                 steps.daemons = [h.daemon for h in (mesh.a, mesh.b) if h.daemon]
                 if not steps.step(step.__name__.replace("_", " "), step):
                     break

@@ -44,7 +44,7 @@ FREE = re.compile(r"fmt/.*")
 SYSTEM = re.compile(
     r"[a-z_]+|(sys|linux|asm|arpa|net|netinet|netpacket|bits)/[\w/]+\.h|"
     r"(dirent|dlfcn|endian|errno|execinfo|fcntl|fnmatch|fts|getopt|glob|grp|ifaddrs|limits|malloc|mntent|netdb|poll|pthread|"
-    r"pwd|sched|sd-.*|semaphore|signal|spawn|stdio|stdlib|string|strings|syslog|termios|time|ucontext|unistd|utime|"
+    r"pwd|resolv|sched|sd-.*|semaphore|signal|spawn|stdio|stdlib|string|strings|syslog|termios|time|ucontext|unistd|utime|"
     r"byteswap|stdint|stddef|stdbool)\.h")
 
 

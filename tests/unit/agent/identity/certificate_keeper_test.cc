@@ -33,7 +33,7 @@ struct Rig {
     node.name = "host-a";
     return node;
   }
-  void open(std::function<CertificateKeeper::Loaded(const NodeFiles&)> renew = renew_by_join) {
+  void open(std::function<CertificateKeeper::Loaded(const NodeFiles&)> renew = renew_by_join, bool own_server = false) {
     auto read = files.read();
     REQUIRE(read.ok());
     keeper = std::make_unique<CertificateKeeper>(
@@ -46,7 +46,8 @@ struct Rig {
                                          ++publications;
                                        },
                                    .on_servers = [this](const std::vector<std::string>& told) { servers = told; },
-                                   .renew = std::move(renew)});
+                                   .renew = std::move(renew),
+                                   .own_server = own_server});
   }
   void add_service(const std::string& name) {
     model::ServiceDefinition definition;
@@ -223,6 +224,34 @@ TEST_CASE("a node certificate that has expired is renewed by the join call, its 
   REQUIRE(net::wait_for(rig.loop, [&] { return rig.seen != nullptr; }));
   EXPECT(rig.seen->node->leaf().not_after > wall_now());
   EXPECT(rig.channel.calls(model::kSignPath).empty());
+}
+
+TEST_CASE("a server whose certificate has expired asks the server in its own process first, then by a Join call") {
+  Rig rig;
+  rig.keeper.reset();
+  const std::string key = *rig.files.read_key();
+  REQUIRE(rig.files.write_certificate(rig.authority.sign_key(key, node_spiffe_id(node_record()).uri(), seconds(-1))).ok());
+  int joins = 0;
+  rig.open([&](const NodeFiles& files) -> CertificateKeeper::Loaded {
+    ++joins;
+    MESH_TRY_STATUS(files.write_certificate(rig.authority.sign_key(key, node_spiffe_id(node_record()).uri())));
+    MESH_TRY(node, files.read());
+    return node.identity;
+  }, true);
+  rig.keeper->update(rig.view(false));
+  const auto call = rig.wait_for_call(1);
+  EXPECT_EQ(joins, 0);
+  SUBCASE("which is all there is when it is the only one") {
+    rig.sign(*call);
+    REQUIRE(net::wait_for(rig.loop, [&] { return rig.seen != nullptr; }));
+    EXPECT_EQ(joins, 0);
+  }
+  SUBCASE("which another server answers") {
+    FakeChannel::answer(*call, error(Code::Denied, "cannot be asked"));
+    REQUIRE(net::wait_for(rig.loop, [&] { return rig.seen != nullptr; }));
+    EXPECT_EQ(joins, 1);
+  }
+  EXPECT(rig.seen->node->leaf().not_after > wall_now());
 }
 
 TEST_CASE("a node certificate past a seventh of its life is renewed by Sign with the recorded key") {
