@@ -147,6 +147,8 @@ class TwoHosts:
         healthy = out.strip().split("\n")[-1]
         self.b.add_service_file("ghost", "services:\n  - {name: ghost, port: 9009}\n")
         self.hang_up("configuration read again")
+        wait_until("ghost has its certificate", lambda: "warning" not in [
+            f["Level"] for f in json.loads(self.doctor_on(self.b, "--json")[1])["Findings"] if f["Check"] == "certificates"])
         self.b.host.set_resolver("10.77.0.250")
         status, out = self.doctor_on(self.b, "--json")
         self.b.host.set_resolver("127.128.0.53")
