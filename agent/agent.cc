@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "agent/identity/join.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "model/names.h"
@@ -231,11 +232,22 @@ void Agent::set_members(MembersPtr members) {
 }
 
 void Agent::ask_status() {
-  servers_.status(loop_.now() + kStatusInterval, [this](Result<model::StatusResponse> response) {
+  servers_.status(loop_.now() + kStatusInterval, [this, asked = mono_now()](Result<model::StatusResponse> response) {
     leader_ = response.ok() ? response->leader : std::string();
+    if (response.ok()) take_clock(response->time, mono_now() - asked);
     status_timer_.start_after(leader_.empty() ? kStatusRetry : kStatusInterval);
     refresh();
   });
+}
+
+// The server read its clock somewhere within the time that the call took; tries of the call make that longer, so that a
+// slow one says nothing.
+void Agent::take_clock(WallTime servers, Duration took) {
+  if (servers == WallTime{} || took > kClockCallMax) return;
+  clock_ahead_ = wall_now() - took / 2 - servers;
+  const std::string warning = clock_warning(*clock_ahead_);
+  if (!warning.empty() && !clock_told_) LOG_WARN("this host's clock is off", {"what", warning});
+  clock_told_ = !warning.empty();
 }
 
 void Agent::refresh() {
@@ -253,7 +265,8 @@ void Agent::publish() {
                                                     .connected = replica_.connected(),
                                                     .fresh_at = replica_.fresh_at(),
                                                     .leader = leader_,
-                                                    .members = members_});
+                                                    .members = members_,
+                                                    .clock_ahead = clock_ahead_});
   view_ = std::move(next);
   on_view_(view_);
 }

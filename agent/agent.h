@@ -12,6 +12,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,7 @@ inline constexpr std::size_t kControlWaitersMax = 4096;
 inline constexpr Duration kSyncWriteTimeout = seconds(10);
 inline constexpr Duration kLeaveTimeout = seconds(8);  // less than meshctl waits; a server leaves Raft as well
 inline constexpr Duration kStatusInterval = seconds(5);
+inline constexpr Duration kClockCallMax = seconds(2);        // a slower answer says nothing about the clock
 inline constexpr Duration kStatusRetry = milliseconds(100);  // while no leader is known
 
 struct AgentOptions {
@@ -99,6 +101,7 @@ class Agent {
   void send(std::vector<model::Command> commands);
   void written(Result<model::CommandResult> result);
   void ask_status();
+  void take_clock(WallTime servers, Duration took);
   void refresh();
   void publish();
   void release_waiters();
@@ -117,6 +120,8 @@ class Agent {
   std::unique_ptr<CatalogCache> cache_;
   std::string leader_;
   MembersPtr members_;
+  std::optional<Duration> clock_ahead_;
+  bool clock_told_ = false;
   bool left_ = false;
   AgentViewPtr view_;
   std::deque<Waiter> waiters_;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "agent/local_state.h"
@@ -23,6 +24,7 @@ struct AgentView {
   MonoTime fresh_at{};        // the catalog was current on the leader at this time, as far as this agent knows
   std::string leader;         // ADDRESS:PORT of the leader's RPC; empty: not known
   MembersPtr members = nullptr;  // by gossip, this host first; null: this agent does not gossip
+  std::optional<Duration> clock_ahead{};  // of this host's clock before the servers'; none: not known
 };
 using AgentViewPtr = std::shared_ptr<const AgentView>;
 

@@ -20,11 +20,10 @@ model::Diagnosis diagnose(agent::DoctorFacts facts) {
   return diagnosis;
 }
 
-void add_port(const DoctorSources& from, agent::DoctorFacts& to, std::string key, std::int32_t port) {
+void add_port(const DoctorSources& from, agent::DoctorFacts& to, std::string key, std::int32_t port, PortProtocol protocol) {
   const auto bind = net::IpAddress::parse(from.config.bind);
   if (port <= 0 || !bind.ok()) return;
-  to.ports.push_back({.key = std::move(key), .protocol = PortProtocol::Tcp,
-                      .where = {*bind, static_cast<std::uint16_t>(port)}});
+  to.ports.push_back({.key = std::move(key), .protocol = protocol, .where = {*bind, static_cast<std::uint16_t>(port)}});
 }
 
 void add_ports(const DoctorSources& from, agent::DoctorFacts& to) {
@@ -34,8 +33,10 @@ void add_ports(const DoctorSources& from, agent::DoctorFacts& to) {
     for (const PortProtocol protocol : {PortProtocol::Udp, PortProtocol::Tcp})
       to.ports.push_back({.key = "ports.dns", .protocol = protocol, .where = address});
   if (from.mesh == nullptr) return;
-  add_port(from, to, "ports.mesh", from.config.ports.mesh);
-  if (from.server) add_port(from, to, "ports.rpc", from.config.ports.rpc);
+  add_port(from, to, "ports.mesh", from.config.ports.mesh, PortProtocol::Tcp);
+  for (const PortProtocol protocol : {PortProtocol::Udp, PortProtocol::Tcp})
+    add_port(from, to, "ports.gossip", from.config.ports.gossip, protocol);
+  if (from.server) add_port(from, to, "ports.rpc", from.config.ports.rpc, PortProtocol::Tcp);
 }
 
 // Where the mesh dials; nothing for an instance that is on another host.
@@ -101,6 +102,7 @@ agent::DoctorFacts facts_from(const DoctorSources& from, MonoTime now) {
   facts.servers = servers_fact(from, now);
   add_ports(from, facts);
   add_services(from, facts);
+  facts.clock_ahead = from.view.clock_ahead;
   if (from.mesh == nullptr) return facts;
   facts.certificates = from.mesh->certificates();
   facts.steering = steering_fact(*from.mesh);

@@ -106,7 +106,8 @@ struct ServerStatus {
   F(5, std::uint64_t, commit_index, "CommitIndex", "")                                            \
   F(6, std::uint64_t, applied_index, "AppliedIndex", "")                                          \
   F(7, ListOf<ServerStatus>, servers, "Servers", "in order of id; contact and lag only from the leader") \
-  F(8, std::string, state_hash, "StateHash", "hex; equal on servers that applied the same")
+  F(8, std::string, state_hash, "StateHash", "hex; equal on servers that applied the same")        \
+  F(9, WallTime, time, "Time", "of the clock of the server that answers")
 struct StatusResponse {
   MESH_MESSAGE(StatusResponse, MESH_STATUS_RESPONSE_FIELDS)
 };

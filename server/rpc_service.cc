@@ -244,6 +244,7 @@ void RpcService::status(net::RpcRequest request, net::RpcReply reply) {
   response.commit_index = core.commit().value();
   response.applied_index = core.applied().value();
   response.state_hash = fmt::format("{:016x}", parts_.machine.state().hash());
+  response.time = wall_now();
   reply.finish(encode(response));
 }
 
