@@ -138,10 +138,13 @@ class Daemon:
         with open(self.log_path, errors="replace") as log:
             return "".join(log.readlines()[-lines:])
 
+    def log_text(self):
+        with open(self.log_path, errors="replace") as log:
+            return log.read()
+
     def complaints(self, lines=12):
         """The last warnings and errors that meshd wrote (levels as journald knows them, docs in base/log.h)."""
-        with open(self.log_path, errors="replace") as log:
-            return "".join([line for line in log if re.match(r"<[0-4]>", line)][-lines:])
+        return "".join([line for line in self.log_text().splitlines(keepends=True) if re.match(r"<[0-4]>", line)][-lines:])
 
     def stop(self, how=signal.SIGINT, seconds=10.0):
         """Signals the process and waits; returns its exit status."""
@@ -205,8 +208,15 @@ class Steps:
         self.passed = 0
         self.failed = 0
         self.daemons = []
+        self.rows = []  # (name, whether it held, seconds)
 
     def step(self, name, function):
+        started = time.monotonic()
+        held = self.outcome(name, function)
+        self.rows.append((name, held, time.monotonic() - started))
+        return held
+
+    def outcome(self, name, function):
         try:
             outcome = function()
             self.passed += 1

@@ -92,6 +92,7 @@ def get_until(ended, url, count, pause, per_connection):
                 count.good(url.get(connection))
             except (OSError, http.client.HTTPException) as failure:
                 count.bad(failure)
+                ended.wait(pause)
                 break
             if ended.wait(pause):
                 break

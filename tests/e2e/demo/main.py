@@ -68,11 +68,13 @@ def the_end(world):
     return "all five daemons end with status 0"
 
 
-def print_table(rows):
-    width = max((len(what) for what, _ in rows), default=0)
-    print()
-    for what, figure in rows:
-        print(f"{what:<{width}}  {figure}")
+def print_table(steps, figures):
+    rows = [(name, f"{'ok' if held else 'FAIL'}, {seconds:.1f} s") for name, held, seconds in steps.rows]
+    width = max(len(what) for what, _ in rows + figures)
+    for title, part in (("step", rows), ("figure", figures)):
+        print(f"\n{title}\n{'-' * width}")
+        for what, figure in part:
+            print(f"{what:<{width}}  {figure}")
     print(flush=True)
 
 
@@ -91,7 +93,7 @@ def main():
         print(f"FAIL  {failure}")
         steps.failed += 1
     figures.append(("time of the whole run", f"{time.monotonic() - started:.0f} s"))
-    print_table(figures)
+    print_table(steps, figures)
     steps.finish()
 
 

@@ -7,7 +7,7 @@ import time
 from harness import expect, wait_until
 from mesh import Capture, open_port
 from programs import Nginx
-from world import LOAD, failures_text
+from world import LOAD, WEB_USER, failures_text
 
 SECRET = "a value that only the two ends may read"
 
@@ -67,7 +67,7 @@ class TrafficSteps:
             w.programs[name].start()
         wait_until("db and both instances of web are back",
                    lambda: len(w.a.dig("web.service.mesh")) == 2 and w.sql(w.a, "select 1", check=False)[1] == "1")
-        expect(w.sql(w.e, "select 1") == "1", "db.mesh on the host of PostgreSQL itself")
+        expect(w.sql(w.e, "select 1", user=WEB_USER) == "1", "db.mesh on the host of PostgreSQL itself")
         w.both_pages(w.e)
         return (f"nginx on 0.0.0.0:80 of {w.a.name}, twice, while web.mesh:80 there gave {answers}; "
                 f"PostgreSQL on 0.0.0.0:5432 and nginx on 0.0.0.0:8080 of {w.e.name} stopped and started beside db.mesh:5432 and web.mesh:8080")

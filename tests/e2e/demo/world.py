@@ -11,7 +11,9 @@ from programs import Nginx, PostgreSQL, Redis, find
 AGENT_USER = "nobody"  # the agents' user: they need no privilege; packages make a user of their own
 LOAD = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "load.py")
 PAGE = "a page that only the two ends may read, from {}"
-SERVERS = 1
+SERVERS = 3
+BOUND_PORT = 15432  # of the upstream db on the web server's host, for its processes only
+WEB_USER = "www-data"  # runs nginx, so its processes are the service web
 
 
 class World:
@@ -58,8 +60,8 @@ class World:
     def reaches_web(self, host, user=None):
         return host.curl("http://web.mesh/", check=False, user=user)[0] == 0
 
-    def sql(self, host, statement, user=None, check=True):
-        status, out, err = host.host.run([self.psql, "-h", "db.mesh", "-U", "postgres", "-d", "postgres", "-Atc", statement], check=check, user=user)
+    def sql(self, host, statement, user=None, check=True, at=("-h", "db.mesh")):
+        status, out, err = host.host.run([self.psql, *at, "-U", "postgres", "-d", "postgres", "-Atc", statement], check=check, user=user)
         return out.strip() if check else (status, out.strip(), err.strip())
 
     def redis(self, host, *words, check=True):
@@ -73,15 +75,20 @@ class World:
         return host.host.run([host.programs.meshctl, "kv", "put", key, value, "--address", host.socket, "--secret-file", secret],
                              timeout=20, check=check)
 
+    def keys(self, host, prefix):
+        status, _, body = host.http.call("GET", f"/v1/kv/{prefix}?keys", headers={"X-Consul-Token": self.token})
+        expect(status == 200, f"the keys of {prefix} gave {status}: {body[:200]!r}")
+        return json.loads(body)
+
     def start_load(self, host, name, *words):
         """load.py on a host; the object has stop() for its result."""
         return Load(host, name, words)
 
     def wait_for_leader(self, host, other_than=None, seconds=10):
+        """The host that leads, as another host's agent knows it."""
         def led():
             status = json.loads(host.ctl("cluster", "status", "--json", check=False) or "{}")
-            leader = status.get("Leader")
-            return leader if leader and leader != other_than else None
+            return next((server for server in self.servers if server is not other_than and status.get("Leader") == f"{server.host.address}:8300"), None)
         return wait_until("a leader", led, seconds)
 
 
@@ -130,15 +137,19 @@ def difference(hosts):
     return None
 
 
-def agree(hosts, seconds=15):
-    """Waits until every host's copy of the catalog is the same; returns what that copy holds."""
+def critical(copy):
+    return [f"{check['CheckID']} of {check['Node']} is {check['Status']}" for check in copy["checks"] if check["Status"] != "passing"]
+
+
+def agree(hosts, seconds=20):
+    """Waits until every host's copy of the catalog is the same and all is healthy; returns what that copy holds."""
     seen = []
 
     def equal():
-        seen[:] = [difference(hosts)]
-        return seen[0] is None
+        seen[:] = [difference(hosts) or ", ".join(critical(content(hosts[0])))]
+        return not seen[0]
     try:
-        wait_until("the same catalog on every host", equal, seconds, pause=0.1)
+        wait_until("the same healthy catalog on every host", equal, seconds, pause=0.1)
     except Exception as failure:
         raise type(failure)(f"{failure}: {seen[0]}") from None
     copy = content(hosts[0])
