@@ -54,10 +54,17 @@ class Host:
         return program
 
     def stop(self):
+        """Stops every program, also when one of them does not end in order; then raises what the first one gave."""
+        failures = []
         for program in reversed(self.programs):
-            if program.process.poll() is None:
-                program.stop(program.stop_signal)
+            try:
+                if program.process.poll() is None:
+                    program.stop(program.stop_signal)
+            except Failed as failure:
+                failures.append(failure)
         self.programs = []
+        if failures:
+            raise failures[0]
 
 
 class Network:

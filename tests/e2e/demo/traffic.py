@@ -75,7 +75,7 @@ class TrafficSteps:
     def failing_check(self):
         w = self.w
         nginx = w.programs["web on e"]
-        load = w.start_load(w.a, "load-check", "http", "http://web.mesh/", "--per-connection", "1", "--rate", "30")
+        load = w.start_load(w.a, "load-check", "http", "http://web.mesh/", "--per-connection", "1", "--rate", "15")
         nginx.set_healthy(False)
         began = time.monotonic()
         wait_until("the instance left DNS", lambda: len(w.a.dig("web.service.mesh")) == 1, 10)
