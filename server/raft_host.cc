@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/rng.h"
+#include "model/tables.h"
 
 namespace mesh::server {
 
@@ -187,6 +188,8 @@ void RaftHost::apply_one(const raft::Entry& entry) {
   if (entry.kind == raft::EntryKind::Command) {
     raft::ApplyResult applied = parts_.machine.apply(entry.index, entry.payload);
     for (raft::RowWrite& row : applied.rows) {
+      // Where the other servers are must survive a crash of all of them: without it none finds another to elect.
+      if (row.table == model::kTableServers.value()) flush_wanted_ = entry.index;
       table_next_bytes_ += row.key.size() + (row.value ? row.value->size() : 0);
       table_next_.rows.push_back(std::move(row));
     }

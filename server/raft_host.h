@@ -200,6 +200,7 @@ class RaftHost {
   raft::Index written_;           // to the tables
   raft::Index flushed_;
   std::uint64_t unflushed_bytes_ = 0;
+  raft::Index flush_wanted_;  // through here at once: see apply_one()
   bool flushing_ = false;
   bool log_held_ = false;    // the batch found no space and waits for full_timer_
   bool table_held_ = false;  // the same

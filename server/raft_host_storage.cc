@@ -81,7 +81,8 @@ void RaftHost::on_installed(const raft::LogBase& base) {
 // --- flush
 
 void RaftHost::schedule_flush() {
-  if (unflushed_bytes_ >= options_.flush_bytes) return flush();
+  const bool wanted = flushed_ < flush_wanted_ && flush_wanted_ <= written_;
+  if (wanted || unflushed_bytes_ >= options_.flush_bytes) return flush();
   if (flush_timer_.deadline() == kNever) flush_timer_.start_after(options_.flush_interval);
 }
 
@@ -103,6 +104,7 @@ void RaftHost::on_flushed(Result<raft::Index> result) {
   } else if (*result > flushed_) {
     flushed_ = *result;
     step(raft::StateFlushed{flushed_});
+    if (written_ > flushed_) schedule_flush();
   }
   advance_stop();
 }

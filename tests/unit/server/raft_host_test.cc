@@ -135,6 +135,28 @@ TEST_CASE("after a crash that lost the tables' tail the log brings the state bac
   EXPECT(again.write("more").ok());
 }
 
+// Found by scripts/torture: three servers that were killed together knew no other server and elected none.
+TEST_CASE("where the servers are survives a crash of all of them before the next flush") {
+  Backing backing;
+  {
+    HostRig rig(backing);
+    rig.lead();
+    model::InitCommand init;
+    init.cluster_id = "11111111-1111-4111-8111-111111111111";
+    init.datacenter = "dc1";
+    init.domain = "mesh";
+    init.server.emplace();
+    init.server->server_id = 1;
+    init.server->address = "10.0.0.1:8300";
+    const HostRig::Slot slot = rig.start(model::make_command(init));
+    REQUIRE(rig.wait([&] { return slot->has_value() && backing.flushes > 0; }));
+    REQUIRE((*slot)->ok());
+  }
+  HostRig again(backing);
+  REQUIRE(again.machine.state().catalog().servers().size() == 1);
+  EXPECT_EQ(again.machine.state().catalog().servers().front()->address, "10.0.0.1:8300");
+}
+
 TEST_CASE("a clean stop flushes, so that the next start replays nothing") {
   Backing backing;
   std::uint64_t hash = 0;
