@@ -168,6 +168,8 @@ Profile draw_profile(Rng& rng) {
   out.faults = draw_faults(rng);
   out.disk = draw_disk(rng);
   out.driver = draw_driver(rng);
+  // What rots while a server runs shows when a follower is fed from the disk.
+  if (out.faults.rot_every != Duration(0)) out.core.memory_bytes_max = draw_bytes(rng, 1, 2'000);
   if (rng.below(8) == 0) set_stage(rng, out);
   // A lease rests on clocks that run at nearly one speed: CLOCK_MONOTONIC does not jump on a sound machine.
   if (out.faults.clock_jump_every != Duration(0)) out.driver.lease_read_ppm = 0;

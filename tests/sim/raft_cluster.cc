@@ -181,11 +181,14 @@ bool RaftCluster::converged() const {
   const raft::Core* lead = leader();
   if (lead == nullptr || lead->commit() != lead->last().index || !lead->configuration_committed()) return false;
   if (!lead->configuration().is_voter(lead->self())) return false;
+  for (const raft::FollowerView& follower : lead->followers()) {
+    if (follower.damaged || follower.match != lead->last().index) return false;
+  }
   for (const auto& server : servers_) {
     const raft::Core* core = server->core();
     if (core == nullptr) return false;
     if (!lead->configuration().contains(core->self())) continue;
-    if (core->applied() != lead->commit() || core->configuration() != lead->configuration()) return false;
+    if (core->damaged() || core->applied() != lead->commit() || core->configuration() != lead->configuration()) return false;
   }
   return true;
 }
