@@ -67,8 +67,9 @@ class RpcHttp2Channel final : public RpcChannel {
 };
 
 struct RpcHttp2ListenerOptions {
-  std::size_t connections_max = 20'000;  // more are closed at once
-  std::size_t joining_max = 64;          // of them without a certificate
+  std::size_t connections_max = 20'000;        // more are closed at once
+  std::size_t joining_max = 64;                // of them without a certificate
+  std::size_t joining_per_address_max = 16;  // of these from one address
   Duration joining_time_max = seconds(15);
   Duration keepalive_interval = seconds(5);
   Duration keepalive_time_max = seconds(5);

@@ -36,7 +36,8 @@ struct RpcHttp2Listener::Core {
   RpcHttp2ListenerOptions options;
   RpcMetrics metrics;
   std::map<Connection*, std::unique_ptr<Connection>> connections;
-  std::size_t joining = 0;  // of them
+  std::size_t joining = 0;                              // of them
+  std::map<IpAddress, std::size_t> joining_by_address;  // likewise
   bool stopping = false;
   MonoTime stop_deadline = kNever;
   UniqueFunction<void()> on_stopped;
@@ -44,7 +45,7 @@ struct RpcHttp2Listener::Core {
 
 class RpcHttp2Listener::Core::Connection final : public Http2SessionObserver {
  public:
-  Connection(Core& core, std::unique_ptr<ByteStream> stream, RpcPeer peer);
+  Connection(Core& core, std::unique_ptr<ByteStream> stream, const IpAddress& from, RpcPeer peer);
   ~Connection() override;
 
   void on_request(std::unique_ptr<Http2Stream> stream, Http2Headers head, bool ended) override;
@@ -53,12 +54,14 @@ class RpcHttp2Listener::Core::Connection final : public Http2SessionObserver {
   void left(ServerEnd& end);
 
   [[nodiscard]] Core& core() { return core_; }
+  [[nodiscard]] const IpAddress& from() const { return from_; }
   [[nodiscard]] const RpcPeer& peer() const { return peer_; }
   [[nodiscard]] bool joining() const { return peer_.kind == RpcPeer::Kind::Joining; }
   [[nodiscard]] const UnfinishedTotal& unfinished() const { return unfinished_; }
 
  private:
   Core& core_;
+  const IpAddress from_;  // the empty one: a unix socket
   RpcPeer peer_;
   UnfinishedTotal unfinished_ = std::make_shared<std::size_t>(0);
   std::map<ServerEnd*, std::shared_ptr<ServerEnd>> ends_;
@@ -334,8 +337,8 @@ Http2Options server_options(const RpcHttp2ListenerOptions& options, const RpcMet
 
 // ---- a connection ----
 
-RpcHttp2Listener::Core::Connection::Connection(Core& core, std::unique_ptr<ByteStream> stream, RpcPeer peer)
-    : core_(core), peer_(std::move(peer)) {
+RpcHttp2Listener::Core::Connection::Connection(Core& core, std::unique_ptr<ByteStream> stream, const IpAddress& from, RpcPeer peer)
+    : core_(core), from_(from), peer_(std::move(peer)) {
   if (joining()) {
     life_.emplace(core.loop, [this] { session_->close(error(Code::Timeout, "the time for joining is over")); });
     life_->start_after(core.options.joining_time_max);
@@ -388,17 +391,26 @@ void RpcHttp2Listener::Core::Connection::on_request(std::unique_ptr<Http2Stream>
 
 void RpcHttp2Listener::Core::adopt(std::unique_ptr<ByteStream> stream, RpcPeer peer) {
   const bool joins = peer.kind == RpcPeer::Kind::Joining;
+  const IpAddress from = stream->remote().is_unix() ? IpAddress() : stream->remote().address().ip;
   if (stopping) return metrics.refused("stopping");
   if (connections.size() >= options.connections_max) return metrics.refused("connections_max");
   if (joins && joining >= options.joining_max) return metrics.refused("joining_max");
-  auto connection = std::make_unique<Connection>(*this, std::move(stream), std::move(peer));
-  joining += joins ? 1 : 0;
+  if (joins) {
+    std::size_t& count = joining_by_address[from];
+    if (count >= options.joining_per_address_max) return metrics.refused("joining_per_address_max");
+    ++count;
+    ++joining;
+  }
+  auto connection = std::make_unique<Connection>(*this, std::move(stream), from, std::move(peer));
   metrics.connections.add(1);
   connections.emplace(connection.get(), std::move(connection));
 }
 
 void RpcHttp2Listener::Core::removed(Connection& connection) {
-  joining -= connection.joining() ? 1 : 0;
+  if (connection.joining()) {
+    --joining;
+    if (const auto count = joining_by_address.find(connection.from()); --count->second == 0) joining_by_address.erase(count);
+  }
   metrics.connections.add(-1);
   auto node = connections.extract(&connection);
   maybe_stopped();  // may destroy this, not the connection on the stack

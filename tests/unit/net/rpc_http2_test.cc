@@ -323,6 +323,24 @@ TEST_CASE("rpc over HTTP/2: a connection without a certificate gets few streams,
   EXPECT_EQ(rig.listener->rpc.connections(), 0u);
 }
 
+TEST_CASE("rpc over HTTP/2: one address cannot take all places of those without a certificate") {
+  RpcHttp2ListenerOptions options;
+  options.joining_per_address_max = 1;
+  Rig rig(options);
+  rig.listener->peer = RpcPeer{RpcPeer::Kind::Joining, ""};
+  rig.channel = rig.connect();
+  Answer first;
+  ask(rig, first, kWho, "");
+  REQUIRE(wait_for(rig.client, [&] { return first.done(); }));
+  const auto second = connect_to(rig.client, rig.where());
+  RecordingObserver observer;
+  second->set_observer(&observer);
+  second->resume_reading();
+  REQUIRE(wait_for(rig.client, [&] { return observer.ended; }));
+  EXPECT_FALSE(rig.closed.has_value());
+  EXPECT_EQ(rig.listener->rpc.connections(), 1u);
+}
+
 TEST_CASE("rpc over HTTP/2: connections over the limit are closed at once") {
   RpcHttp2ListenerOptions options;
   options.connections_max = 1;
