@@ -71,7 +71,12 @@ MembershipView MembershipDuty::view() const {
 
 Status MembershipDuty::check_removal(raft::ServerId server) const {
   if (!parts_.host.serves()) return error(Code::Unavailable, "this server does not lead");
-  return check_dispensable(view(), server);
+  const MembershipView now = view();
+  const auto leaves = [&](raft::ServerId each) { return each != server && !now.servers.contains(each); };
+  if (std::any_of(now.configuration.voters.begin(), now.configuration.voters.end(), leaves)) {
+    return error(Code::Unavailable, "another server is leaving, and one leaves at a time");
+  }
+  return check_dispensable(now, server);
 }
 
 void MembershipDuty::await_removals(MonoTime deadline, UniqueFunction<void(Status)> done) {

@@ -40,8 +40,9 @@ class MembershipDuty {
 
   void on_role();
 
-  // Whether the server may be taken out of the cluster now. Errors: Unavailable (this server does not lead), Precondition
-  // (the last one; no majority without it).
+  // Whether the server may be taken out of the cluster now. Errors: Unavailable (this server does not lead, or another one
+  // is leaving: whoever has no row is not spoken with any more, so two at once could be a majority that nobody hears),
+  // Precondition (the last one; no majority without it).
   [[nodiscard]] Status check_removal(raft::ServerId server) const;
   // Fires when no server without a row is in the configuration any more, and that is committed. Errors: Unavailable
   // (leadership ended; the next leader goes on with it), Timeout, Overloaded.

@@ -160,17 +160,22 @@ void RpcService::revoke(model::Command command, MonoTime deadline, net::RpcReply
   const model::NodeId node = command.member_revoke->node_id;
   const model::Member* member = state.member(node);
   const bool of_server = member != nullptr && member->kind == model::JoinKind::Server;
-  if (const model::Server* server = state.catalog().server_on(node)) {
+  const model::Server* server = state.catalog().server_on(node);  // null: no server, or its row has gone already
+  const bool ends_row = server != nullptr;
+  if (ends_row) {
     if (const Status last = check_not_last_server(state, node); !last.ok()) return reply.finish(last.error());
     const raft::ServerId id(server->server_id);
+    if (server_leaves_) return reply.finish(error(Code::Unavailable, "another server is leaving, and one leaves at a time"));
     if (const Status possible = duty_.check_removal(id); !possible.ok()) return reply.finish(possible.error());
     if (id == parts_.host.core().self()) {
       return parts_.host.hand_over([reply = std::move(reply)]() mutable {
         reply.finish(error(Code::Unavailable, "this server leads and hands over before it leaves"));
       });
     }
+    server_leaves_ = true;
   }
-  propose(std::move(command), [this, of_server, deadline, reply = std::move(reply)](Result<Bytes> result) mutable {
+  propose(std::move(command), [this, of_server, ends_row, deadline, reply = std::move(reply)](Result<Bytes> result) mutable {
+    if (ends_row) server_leaves_ = false;
     watches_.announce(parts_.machine.state().catalog().index());
     if (!of_server || !status_of(result).ok()) return reply.finish(std::move(result));
     duty_.await_removals(deadline - kAnswerTime, [reply = std::move(reply), result = std::move(result)](const Status& done) mutable {

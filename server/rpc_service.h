@@ -5,7 +5,8 @@
 //   KvRead   waits for freshness as Barrier does, then answers or blocks (KvReads)
 //   Watch    hands the stream to the WatchHub
 //   Forward  another server's call for somebody else: answered as that caller's own
-//   MemberRevoke, of a server, is refused if too few would be left, and answered once the server is out of Raft (MembershipDuty)
+//   MemberRevoke, of a server, waits for another one that leaves, is refused if too few would be left, and answered once the
+//   server is out of Raft (MembershipDuty)
 //   Join, Sign and what concerns tokens: IdentityService
 //
 // At a server that does not lead: writes and identity go to the leader (LeaderCalls); reads are answered here, after the
@@ -102,6 +103,7 @@ class RpcService final : private StateObserver {
   IdentityService identity_;
   LeaderCalls calls_;
   MembershipDuty duty_;
+  bool server_leaves_ = false;  // the end of a server's row is proposed and not applied yet
 };
 
 }  // namespace mesh::server

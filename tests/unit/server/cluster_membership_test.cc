@@ -18,16 +18,6 @@ struct JoinRig : ClusterRig {
     token.token.expires_at = wall_now() + hours(1);
     propose(model::make_command(token));
   }
-  // As a leader does by itself.
-  void propose(model::Command command) {
-    command.time = wall_now();
-    command.random = Bytes(model::kCommandRandomBytes, 'r');
-    std::optional<Result<Bytes>> result;
-    server(leader()).host().propose(model::encode_command(command), [&](Result<Bytes> got) { result = std::move(got); });
-    REQUIRE(wait([&] { return result.has_value(); }));
-    const Status status = status_of(*result);
-    if (!status.ok()) FAIL(status.error().message);
-  }
   // What the Join call and the host's own program do.
   void join(std::uint64_t id) {
     make_joined(id);
@@ -53,13 +43,16 @@ struct JoinRig : ClusterRig {
       return true;
     });
   }
-  Result<model::CommandResult> leave(std::uint64_t at, std::uint64_t id) {
+  [[nodiscard]] Bytes leave_request(std::uint64_t id) {
     model::MemberRevokeCommand body;
     body.node_id = model::NodeId(nodes[id]);
     model::ApplyRequest request;
     request.command = model::make_command(body);
     request.command.request_id = fmt::format("{:016}", id);
-    return call<model::CommandResult>(at, model::kApplyPath, encode(request), seconds(10));
+    return encode(request);
+  }
+  Result<model::CommandResult> leave(std::uint64_t at, std::uint64_t id) {
+    return call<model::CommandResult>(at, model::kApplyPath, leave_request(id), seconds(10));
   }
 };
 
@@ -105,6 +98,27 @@ TEST_CASE("a server that leaves is out of Raft when it is told so; a leader hand
   const auto refused = rig.leave(last, last);
   REQUIRE_FALSE(refused.ok());
   EXPECT(refused.error().code == Code::Precondition);
+}
+
+TEST_CASE("servers that leave at the same time go one after the other, and the rest keeps a majority") {
+  JoinRig rig;
+  rig.join(2);
+  REQUIRE(rig.voters(2));
+  rig.join(3);
+  REQUIRE(rig.voters(3));
+  const std::uint64_t stays = rig.leader();
+  std::vector<ClusterRig::Started> calls;
+  for (const std::uint64_t id : {1u, 2u, 3u}) {
+    if (id != stays) calls.push_back(rig.start_call(stays, model::kApplyPath, rig.leave_request(id)));
+  }
+  REQUIRE(rig.wait([&] { return std::all_of(calls.begin(), calls.end(), [](const auto& each) { return each.done(); }); }));
+  for (const auto& each : calls) {
+    if (!(*each.slot)->ok()) FAIL((*each.slot)->error().message);
+    EXPECT_EQ(decode<model::CommandResult>(***each.slot)->code, 0);
+  }
+  EXPECT_EQ(rig.leader(), stays);
+  EXPECT_EQ(rig.server(stays).host().core().configuration().voters.size(), 1u);
+  EXPECT(rig.put(stays, "k", "v").ok());
 }
 
 TEST_CASE("a dead server is removed by those that are left, but not one whose end would leave no majority") {
