@@ -132,7 +132,7 @@ def writes(build):
         for host in hosts[1:]:
             host.join(hosts[0].ctl("token", "join", "--server").strip())
             host.start_daemon("server")
-        wait_until("three voters", lambda: len(hosts[0].ctl_json("cluster", "status")["Peers"]) == 3, 30)
+        wait_until("three voters", lambda: len(hosts[0].ctl_json("cluster", "status")["Voters"]) == 3, 30)
         etcd = Etcd(network.hosts)
         value = "v" * 100
         put = f"PUT /v1/kv/bench/{{number}} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(value)}\r\n\r\n{value}"
