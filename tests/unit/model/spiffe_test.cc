@@ -1,5 +1,8 @@
 #include "model/spiffe.h"
 
+#include <string>
+#include <vector>
+
 #include "tests/test.h"
 
 namespace mesh::model {
