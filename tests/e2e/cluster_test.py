@@ -12,9 +12,8 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import Failed, Steps, expect, wait_until  # noqa: E402
-from hosts import Network  # noqa: E402
-from mesh import MeshHost, Programs  # noqa: E402
+from harness import Failed, expect, wait_until  # noqa: E402
+from mesh import MeshHost, run_steps  # noqa: E402
 
 GAP_SECONDS_MAX = 10.0  # a machine that is busy with something else; the figure is told
 
@@ -181,23 +180,9 @@ class ThreeServers:
         expect(status != 200 and "only server" in body, f"the last server left: {status} {body}")
         return f"{leader.name} led and left without a trace; {other.name} may not leave: {body.strip()}"
 
-
-def main():
-    steps = Steps()
-    try:
-        with Network("cluster", 4) as network:
-            mesh = ThreeServers(network, Programs(sys.argv[1]))
-            for step in (mesh.init, mesh.join, mesh.refused_join, mesh.agent_joins, mesh.leader_dies, mesh.killed_returns,
-                         mesh.majority_gone, mesh.majority_back, mesh.dead_one_removed, mesh.leader_leaves):
-                if not steps.step(step.__name__.replace("_", " "), step):
-                    for host in mesh.hosts:
-                        if host.daemon:
-                            print(f"--- {host.name}\n{host.daemon.log_tail(30)}", flush=True)
-                    break
-    except Failed as failure:
-        print(f"FAIL  {failure}")
-        steps.failed += 1
-    steps.finish()
+    def steps(self):
+        return [self.init, self.join, self.refused_join, self.agent_joins, self.leader_dies, self.killed_returns,
+                self.majority_gone, self.majority_back, self.dead_one_removed, self.leader_leaves]
 
 
-main()
+run_steps("cluster", 4, ThreeServers)

@@ -11,9 +11,8 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import Failed, Steps, expect, wait_until  # noqa: E402
-from hosts import Network  # noqa: E402
-from mesh import MeshHost, Programs  # noqa: E402
+from harness import expect, wait_until  # noqa: E402
+from mesh import MeshHost, run_steps  # noqa: E402
 
 ALIVE, LEFT, FAILED = 1, 3, 4
 
@@ -49,7 +48,7 @@ class Member(MeshHost):
 class ThreeHosts:
     def __init__(self, network, programs):
         self.network = network
-        self.a, self.b, self.c = self.all = [Member(host, programs) for host in network.hosts]
+        self.a, self.b, self.c = self.hosts = [Member(host, programs) for host in network.hosts]
 
     def mesh(self):
         self.a.init(default="allow")
@@ -61,10 +60,10 @@ class ThreeHosts:
             host.join(token)
             host.add_service_file(service, f"services:\n  - name: {service}\n    port: 8080\n")
             host.start_daemon("agent")
-        names = {host.name for host in self.all}
-        for host in self.all:
+        names = {host.name for host in self.hosts}
+        for host in self.hosts:
             wait_until(f"all alive on {host.name}", lambda h=host: h.members() == dict.fromkeys(names, ALIVE), 15)
-        for node in self.all:
+        for node in self.hosts:
             wait_until(f"{node.name} is passing", lambda n=node: self.b.serf_health(n) == "passing", 15)
         return "three members, alive on each; serfHealth passes"
 
@@ -134,21 +133,9 @@ class ThreeHosts:
             expect(status == 0, f"{host.name} ended with {status}: {host.daemon.log_tail()}")
         return "all end with status 0"
 
-
-def main():
-    steps = Steps()
-    try:
-        with Network("members", 3) as network:
-            mesh = ThreeHosts(network, Programs(sys.argv[1]))
-            for step in (mesh.mesh, mesh.stopped, mesh.killed, mesh.restarted, mesh.cable, mesh.server_restarts, mesh.metrics,
-                         mesh.end):
-                steps.daemons = [h.daemon for h in mesh.all if h.daemon]
-                if not steps.step(step.__name__.replace("_", " "), step):
-                    break
-    except Failed as failure:
-        print(f"FAIL  {failure}")
-        steps.failed += 1
-    steps.finish()
+    def steps(self):
+        return [self.mesh, self.stopped, self.killed, self.restarted, self.cable, self.server_restarts, self.metrics,
+                self.end]
 
 
-main()
+run_steps("members", 3, ThreeHosts)

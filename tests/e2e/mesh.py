@@ -9,9 +9,11 @@ import os
 import shutil
 import signal
 import socket
+import sys
 import threading
 
-from harness import Http, expect, wait_until
+from harness import Failed, Http, Steps, expect, wait_until
+from hosts import Network
 
 CONFIG = """node: {name}
 data_dir: {data}
@@ -176,3 +178,21 @@ class Capture:
 def open_port(host, port):
     """Whether something listens on the host's port, seen from outside."""
     return host.run(["bash", "-c", f"exec 3<>/dev/tcp/{host.address}/{port}"], check=False)[0] == 0
+
+
+def run_steps(name, count, make):
+    """The main program of a test: makes `count` hosts, then test = make(network, programs), and runs test.steps() until one
+    fails, which shows the logs of test.hosts. Ends the process.
+    """
+    steps = Steps()
+    try:
+        with Network(name, count) as network:
+            test = make(network, Programs(sys.argv[1]))
+            for step in test.steps():
+                steps.daemons = [host.daemon for host in test.hosts if host.daemon]
+                if not steps.step(step.__name__.replace("_", " "), step):
+                    break
+    except Failed as failure:
+        print(f"FAIL  {failure}")
+        steps.failed += 1
+    steps.finish()

@@ -11,9 +11,8 @@ import signal
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import Failed, Steps, expect, wait_until  # noqa: E402
-from hosts import Network  # noqa: E402
-from mesh import Capture, MeshHost, Programs, open_port  # noqa: E402
+from harness import expect, wait_until  # noqa: E402
+from mesh import Capture, MeshHost, open_port, run_steps  # noqa: E402
 
 PAYLOAD = "the payload that nobody on the wire may read"
 
@@ -21,7 +20,7 @@ PAYLOAD = "the payload that nobody on the wire may read"
 class TwoHosts:
     def __init__(self, network, programs):
         self.network = network
-        self.a, self.b = (MeshHost(host, programs) for host in network.hosts)
+        self.a, self.b = self.hosts = [MeshHost(host, programs) for host in network.hosts]
 
     def init(self):
         made = self.a.init(default="allow")
@@ -239,21 +238,10 @@ class TwoHosts:
             expect(status == 0, f"{host.name} ended with {status}: {host.daemon.log_tail()}")
         return "both daemons end with status 0"
 
-
-def main():
-    steps = Steps()
-    try:
-        with Network("mesh", 2) as network:
-            mesh = TwoHosts(network, Programs(sys.argv[1]))
-            for step in (mesh.init, mesh.server, mesh.wrong_tokens, mesh.join, mesh.members, mesh.program, mesh.reach,
-                         mesh.same_host, mesh.no_listener, mesh.reload, mesh.doctor, mesh.faults_at_start, mesh.check_fails, mesh.intentions, mesh.restart_agent, mesh.servers_gone, mesh.end):
-                steps.daemons = [h.daemon for h in (mesh.a, mesh.b) if h.daemon]
-                if not steps.step(step.__name__.replace("_", " "), step):
-                    break
-    except Failed as failure:
-        print(f"FAIL  {failure}")
-        steps.failed += 1
-    steps.finish()
+    def steps(self):
+        return [self.init, self.server, self.wrong_tokens, self.join, self.members, self.program, self.reach,
+                self.same_host, self.no_listener, self.reload, self.doctor, self.faults_at_start, self.check_fails,
+                self.intentions, self.restart_agent, self.servers_gone, self.end]
 
 
-main()
+run_steps("mesh", 2, TwoHosts)

@@ -10,10 +10,9 @@ import signal
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import Failed, Steps, expect  # noqa: E402
+from harness import expect  # noqa: E402
 from harness import wait_until as wait_for_seconds  # noqa: E402
-from hosts import Network  # noqa: E402
-from mesh import MeshHost, Programs  # noqa: E402
+from mesh import MeshHost, run_steps  # noqa: E402
 
 WEB, STRANGER, LEGACY = 4001, 4002, 4003
 PATIENCE = 30.0  # seconds; what is waited for takes parts of one, on a busy machine longer
@@ -68,7 +67,7 @@ B_SERVICES = "services: [{name: db, port: 5432}]\n"
 
 class Policy:
     def __init__(self, network, programs):
-        self.a, self.b = (MeshHost(host, programs) for host in network.hosts)
+        self.a, self.b = self.hosts = [MeshHost(host, programs) for host in network.hosts]
         self.node = f"node/{self.a.name}"
 
     def two_hosts(self):
@@ -205,21 +204,9 @@ class Policy:
             expect(status == 0, f"{host.name} ended with {status}: {host.daemon.log_tail()}")
         return "both daemons end with status 0"
 
-
-def main():
-    steps = Steps()
-    try:
-        with Network("policy", 2) as network:
-            mesh = Policy(network, Programs(sys.argv[1]))
-            for step in (mesh.two_hosts, mesh.upstream_of_its_user, mesh.strangers, mesh.by_name, mesh.deny_between_hosts,
-                         mesh.deny_on_one_host, mesh.default_rule, mesh.taken_address, mesh.wrong_definitions, mesh.end):
-                steps.daemons = [h.daemon for h in (mesh.a, mesh.b) if h.daemon]
-                if not steps.step(step.__name__.replace("_", " "), step):
-                    break
-    except Failed as failure:
-        print(f"FAIL  {failure}")
-        steps.failed += 1
-    steps.finish()
+    def steps(self):
+        return [self.two_hosts, self.upstream_of_its_user, self.strangers, self.by_name, self.deny_between_hosts,
+                self.deny_on_one_host, self.default_rule, self.taken_address, self.wrong_definitions, self.end]
 
 
-main()
+run_steps("policy", 2, Policy)
