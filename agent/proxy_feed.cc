@@ -126,6 +126,8 @@ void ProxyFeed::take_routes(const ProxyFeedInput& input, proxy::ProxySnapshot& n
 }
 
 void ProxyFeed::take_endpoints(const ProxyFeedInput& input, proxy::ProxySnapshot& next) {
+  if (last_ != nullptr && marks_.catalog_hash == input.catalog.hash()) return;  // heartbeats bring views, too
+  marks_.catalog_hash = input.catalog.hash();
   EndpointTable table;
   std::unordered_map<std::string, std::uint64_t> marks;
   bool changed = false;

@@ -53,6 +53,7 @@ class ProxyFeed {
     std::uint64_t intentions = 0;
     std::uint64_t cluster = 0;
     std::uint64_t catalog = 0;
+    std::uint64_t catalog_hash = 0;
     std::uint64_t local = ~std::uint64_t{0};
   };
   Marks marks_;

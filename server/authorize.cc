@@ -86,6 +86,12 @@ bool is_internal(model::CommandKind kind) {
          kind == model::CommandKind::NodeHealth;
 }
 
+// A host that has left asks again: the answer was lost on its way.
+bool repeats_leave(const Caller& caller, const model::Command& command) {
+  return command.kind == model::CommandKind::MemberRevoke && caller.member != nullptr && caller.member->revoked_at &&
+         is_own(*caller.member, command.member_revoke->node_id);
+}
+
 }  // namespace
 
 const model::ManagementToken* find_management_token(const State& state, std::string_view secret) {
@@ -129,6 +135,7 @@ Status authorize(const Caller& caller, const model::Catalog& catalog, Wish wish)
 }
 
 Status authorize(const Caller& caller, const model::Catalog& catalog, const model::Command& command) {
+  if (repeats_leave(caller, command)) return {};
   MESH_TRY_STATUS(check_standing(caller));
   if (is_internal(command.kind)) {
     return error(Code::Denied, "a command of kind '{}' is made by servers themselves", enum_text(command.kind));

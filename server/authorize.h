@@ -7,7 +7,7 @@
 //   Joining  the Join call
 //
 // Default allow opens the catalog, the key-value store and the intentions, never what makes identity: join tokens and
-// members need a management token. A member that was revoked may do nothing.
+// members need a management token. A member that was revoked may do nothing but ask for that again.
 #pragma once
 
 #include <optional>

@@ -80,7 +80,7 @@ class LeaderCalls::LocalSink final : public net::RpcReplySink {
 LeaderCalls::LeaderCalls(Parts parts) : parts_(parts), timer_(parts.loop, [this] { look_again(); }) {
   if (parts_.metrics == nullptr) return;
   forwarded_ = parts_.metrics->counter({"meshd_server_calls_forwarded_total", "Calls passed on to the leader"});
-  waited_ = parts_.metrics->counter({"meshd_server_calls_waited_total", "Times a call waited for a leader"});
+  waited_ = parts_.metrics->counter({"meshd_server_calls_waited_total", "Calls that waited for a leader"});
 }
 
 LeaderCalls::~LeaderCalls() {
@@ -184,8 +184,8 @@ void LeaderCalls::tried(const CallPtr& call, Result<Bytes> result) {
 
 void LeaderCalls::wait(const CallPtr& call, const Error& why) {
   call->state = Call::State::Waiting;
+  if (!call->why) waited_.add();
   call->why = why;
-  waited_.add();
   if (timer_.deadline() == kNever) timer_.start_after(kLookAgain);
 }
 
@@ -253,8 +253,8 @@ void LeaderCalls::look_again() {
       call->state = Call::State::Waiting;
       call->not_before = now;
     }
-    if (in_limbo(*call)) expire(call, now);
     if (call->state == Call::State::Waiting && now >= call->not_before) advance(call);
+    if (in_limbo(*call)) expire(call, now);
   }
   const std::list<ReadPtr> reads = reads_;
   for (const ReadPtr& read : reads) {

@@ -4,8 +4,9 @@
 //   a learner that has caught up and stayed so for kStableTime -> voter
 //   a member of Raft without a row -> removed; if that is the leader itself, it hands over first
 //
-// One change at a time, and none that would leave less than a majority of voters that were heard of lately: a cluster
-// that can commit can commit after the change as well. The removals come first, then promotions, then learners.
+// One change at a time, and none that would leave less than a majority of voters that were heard of lately. A server
+// without a row is not spoken with any more (rpc_transport.h), so at most one may lose its row before Raft lets it go:
+// MembershipDuty::check_removal. The removals come first, then promotions, then learners.
 //
 // Pure but for what it remembers of learners; the driver is server/membership_duty.h. One thread.
 #pragma once

@@ -65,8 +65,8 @@ class RuleFinder {
   void look_at_listener(Round& round, const ServiceProcess& service);
   void find_written(Round& round, const ServiceProcess& service);
   void find_default(Round& round, const ServiceProcess& service);
-  // Makes the rule ask for the unit; false: it does not run, and the rule names where it would be.
   static std::string_view below_root(Round& round, const proxy::ProcessRule& rule);
+  // Makes the rule ask for the unit; false: it does not run, and the rule names where it would be.
   bool name_unit(Round& round, const std::string& unit, proxy::ProcessRule& rule);
 
   std::unique_ptr<HostView> host_;

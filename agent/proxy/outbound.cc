@@ -49,7 +49,7 @@ std::optional<EndReport> OutboundConnection::find_route_of_call() {
 }
 
 std::optional<EndReport> OutboundConnection::find_caller(const CallerFacts& facts) {
-  if (facts.foreign) return EndReport{ReasonCode::CallerNotAllowed, "no process of this host holds the other end", {}};
+  if (facts.foreign) return EndReport{ReasonCode::CallerNotAllowed, "the kernel knows no process of this host that holds the other end", {}};
   Caller caller = caller_of(*snapshot_, facts, worker_.proof());
   source_ = std::move(caller.source);
   if (!caller.rival.empty())

@@ -28,7 +28,7 @@ struct CallerFacts {
   std::optional<uid_t> uid{};
   std::optional<std::uint64_t> cgroup{};  // id of the cgroup that made the socket
   std::optional<pid_t> pid{};             // over unix sockets only
-  bool foreign = false;  // no process of this host holds the other end (any more): the connection is refused
+  bool foreign = false;  // the kernel knows no process of this host that holds the other end: the connection is refused
 };
 
 struct ProcessRule {

@@ -161,6 +161,18 @@ TEST_CASE("a stranger, a removed member and an agent that says it is a server ma
   }
 }
 
+TEST_CASE("a host whose leave was done, and its answer lost, may ask again, for itself only") {
+  const model::Catalog deny = catalog_with(false);
+  model::Member removed = member_of(model::JoinKind::Agent);
+  removed.revoked_at = WallTime(seconds(1));
+  const Caller caller{Kind::Agent, std::string(kNode), &removed, false};
+  model::MemberRevokeCommand body;
+  body.node_id = removed.node_id;
+  EXPECT(authorize(caller, deny, model::make_command(body)).ok());
+  body.node_id = model::NodeId(std::string(kOther));
+  EXPECT(authorize(caller, deny, model::make_command(body)).error().code == Code::Denied);
+}
+
 TEST_CASE("a token that nobody knows is refused, unless everything is allowed by default") {
   for (const bool default_allow : {false, true}) {
     Applier a;
