@@ -90,12 +90,12 @@ void Node::handle(const Message& message, const VoteRequest& request) {
   const bool free = MESH_MUTANT(VoteGivenTwice) || hard_state_.vote == kNoServer || hard_state_.vote == message.from;
   const bool whole = !damaged() || MESH_MUTANT(DamagedVotes);
   if (!current || !free || !whole || !log_.outdone_by(request.last)) {
-    send(message.from, VoteResponse{.pre = false, .granted = false});
+    send(message.from, VoteResponse{.pre = false, .granted = false, .asked = message.term});
     return;
   }
   if (hard_state_.vote == kNoServer) set_term(hard_state_.term, message.from);
   arm_election_timer();
-  send_when_durable(message.from, VoteResponse{.pre = false, .granted = true});
+  send_when_durable(message.from, VoteResponse{.pre = false, .granted = true, .asked = message.term});
 }
 
 // Promises nothing and changes nothing. A refusal carries the own term, from which a server that is behind learns.
@@ -103,18 +103,20 @@ void Node::answer_pre_vote(const Message& message, const VoteRequest& request) {
   const bool whole = !damaged() || MESH_MUTANT(DamagedVotes);
   const bool granted =
       message.term > hard_state_.term && !hears_leader() && whole && log_.outdone_by(request.last);
-  send_in(granted ? message.term : hard_state_.term, message.from, VoteResponse{.pre = true, .granted = granted});
+  send_in(granted ? message.term : hard_state_.term, message.from,
+          VoteResponse{.pre = true, .granted = granted, .asked = message.term});
 }
 
+// A slow disk sends the request of a past election together with that of the next; the refusal of the first, by a voter that
+// has moved on, carries the term of the second and must not count there.
 void Node::handle(const Message& message, const VoteResponse& response) {
   if (response.pre) {
     auto* asking = std::get_if<PreCandidateState>(&role_);
-    const Term expected = response.granted ? hard_state_.term + 1 : hard_state_.term;
-    if (asking == nullptr || message.term != expected) return;
+    if (asking == nullptr || response.asked != hard_state_.term + 1) return;
     asking->tally.record(message.from, response.granted);
   } else {
     auto* candidate = std::get_if<CandidateState>(&role_);
-    if (candidate == nullptr) return;
+    if (candidate == nullptr || response.asked != hard_state_.term) return;
     candidate->tally.record(message.from, response.granted);
   }
   count_votes();

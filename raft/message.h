@@ -29,9 +29,10 @@ struct VoteRequest {
 };
 
 // Message::term: when granted, the term that was asked for; else the voter's own term.
-#define MESH_VOTE_RESPONSE_FIELDS(F)                  \
-  F(1, bool, pre, "Pre", "answers a request with pre") \
-  F(2, bool, granted, "Granted", "")
+#define MESH_VOTE_RESPONSE_FIELDS(F)                                                                    \
+  F(1, bool, pre, "Pre", "answers a request with pre")                                                  \
+  F(2, bool, granted, "Granted", "")                                                                    \
+  F(3, Term, asked, "Asked", "the term of the request: an answer to an earlier one counts for nothing")
 struct VoteResponse {
   MESH_MESSAGE(VoteResponse, MESH_VOTE_RESPONSE_FIELDS)
 };

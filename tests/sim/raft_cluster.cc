@@ -90,15 +90,18 @@ void RaftCluster::heal() {
 // Two election timeouts are what an election takes if the first who asks gets it. What can be promised: whoever asks within one
 // timeout of the end of the faults may be refused, because others restarted or heard an old leader just then; its timer then
 // runs for two at most. Everyone with a log that the others do not outdo is then elected, unless two ask at the same time: such an
-// election is lost, which is seen by its term, and costs two more.
+// election is lost, which is seen by its term, and costs two more. A write that stalled before the end is first waited for.
 void RaftCluster::await_elected(RunReport& report) {
   healed_at_ = queue_.now();
+  Duration stalled{};
+  for (const auto& server : servers_) stalled = std::max(stalled, server->busy_for());
   const raft::Term before = highest_term();
   while (latest_leader() == nullptr || latest_leader()->term() < highest_term()) {
     queue_.run_until(queue_.now() + kLook);
     const std::uint64_t begun = highest_term() - before;
     report.elections_lost = begun > 0 ? begun - 1 : 0;
-    if (queue_.now() - healed_at_ > kTimeout * 3 + kTimeout * 2 * static_cast<std::int64_t>(report.elections_lost) + kLastLeg)
+    const Duration elections = kTimeout * 3 + kTimeout * 2 * static_cast<std::int64_t>(report.elections_lost);
+    if (queue_.now() - healed_at_ > stalled + elections + kLastLeg)
       violation("no leader, {} elections lost: {}", report.elections_lost, describe_servers());
   }
   report.elected_after = queue_.now() - healed_at_;

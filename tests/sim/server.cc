@@ -224,6 +224,12 @@ void Server::in_lane(Lane lane, Duration cost, Process::Action job) {
   process_.after(busy_until - around_.queue.now(), std::move(job));
 }
 
+Duration Server::busy_for() const {
+  if (running_ == nullptr) return Duration(0);
+  const auto& until = running_->lane_busy_until;
+  return std::max(*std::max_element(until.begin(), until.end()) - around_.queue.now(), Duration(0));
+}
+
 Duration Server::draw_sync() {
   const DiskProfile& disk = around_.profile.disk;
   if (rng_.chance_ppm(disk.stall_ppm)) return rng_.between(disk.sync_min, disk.stall_max);

@@ -63,6 +63,9 @@ class Server {
   void change_membership(const raft::MembershipChange& change);  // refused unless it leads
   void transfer(raft::ServerId target);
 
+  // What its disk still has to do of the work given to it.
+  [[nodiscard]] Duration busy_for() const;
+
   // Null while down.
   [[nodiscard]] const raft::Core* core() const;
   [[nodiscard]] const Replica* machine() const;

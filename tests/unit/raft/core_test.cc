@@ -51,15 +51,19 @@ class Lone {
   std::vector<Message> receive(std::uint64_t from, std::uint64_t term, MessageBody body) {
     return step(Receive{{ServerId(from), kSelf, Term(term), std::move(body)}});
   }
-  // Lets this server win an election of the next term with the votes of 2 and 3.
-  void lead() {
+  // Lets this server ask for a pre-vote.
+  void ask() {
     now += seconds(1);
     step(Tick{});
     now = std::max(now, core_->next_deadline());
     step(Tick{});
+  }
+  // Lets this server win an election of the next term with the votes of 2 and 3.
+  void lead() {
+    ask();
     const std::uint64_t term = core_->term().value() + 1;
-    for (const std::uint64_t id : {2U, 3U}) receive(id, term, VoteResponse{.pre = true, .granted = true});
-    for (const std::uint64_t id : {2U, 3U}) receive(id, term, VoteResponse{.pre = false, .granted = true});
+    for (const std::uint64_t id : {2U, 3U}) receive(id, term, VoteResponse{.pre = true, .granted = true, .asked = Term(term)});
+    for (const std::uint64_t id : {2U, 3U}) receive(id, term, VoteResponse{.pre = false, .granted = true, .asked = Term(term)});
     REQUIRE(core_->role() == Role::Leader);
   }
   Core& core() { return *core_; }
@@ -74,6 +78,22 @@ class Lone {
 };
 
 Entry entry(std::uint64_t index, std::uint64_t term) { return {Index(index), Term(term), EntryKind::Command, "x"}; }
+
+TEST_CASE("the refusal of a past election's request does not count in the next election") {
+  Lone one({1, 2, 3});
+  one.ask();
+  one.receive(2, 1, VoteResponse{.pre = true, .granted = true, .asked = Term(1)});
+  REQUIRE(one.core().role() == Role::Candidate);
+  one.receive(3, 2, VoteResponse{.pre = false, .granted = false, .asked = Term(1)});
+  one.ask();
+  one.receive(2, 2, VoteResponse{.pre = true, .granted = true, .asked = Term(3)});
+  REQUIRE(one.core().term() == Term(3));
+  one.receive(2, 3, VoteResponse{.pre = false, .granted = false, .asked = Term(1)});
+  one.receive(3, 3, VoteResponse{.pre = false, .granted = false, .asked = Term(2)});
+  EXPECT(one.core().role() == Role::Candidate);
+  one.receive(2, 3, VoteResponse{.pre = false, .granted = true, .asked = Term(3)});
+  EXPECT(one.core().role() == Role::Leader);
+}
 
 TEST_CASE("a majority that holds an entry of an older term does not commit it") {
   Lone one({1, 2, 3, 4, 5}, {entry(1, 1), entry(2, 1)}, Term(2));

@@ -11,7 +11,7 @@ std::vector<MessageBody> bodies() {
   const Entry noop{Index(9), Term(4), EntryKind::Noop, {}};
   const LogBase base{{Index(7), Term(2)}, make_configuration({ServerId(1)}, {ServerId(2)}).value(), Index(6)};
   return {VoteRequest{true, true, {Index(3), Term(2)}},
-          VoteResponse{false, true},
+          VoteResponse{false, true, Term(4)},
           AppendRequest{{Index(7), Term(3)}, Index(6), {entry, noop}, {77, Index(9)}},
           AppendResponse{true, Index(7), {Index(5), Term(1)}, 9},
           Heartbeat{Index(4), 12, {}},

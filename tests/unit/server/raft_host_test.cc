@@ -306,7 +306,7 @@ void lead_three(HostRig& rig) {
   };
   from(2, raft::TimeoutNow{});
   REQUIRE(rig.wait([&] { return rig.transport.has<raft::VoteRequest>(); }));
-  from(2, raft::VoteResponse{.pre = false, .granted = true});
+  from(2, raft::VoteResponse{.pre = false, .granted = true, .asked = rig.host->core().term()});
   REQUIRE(rig.host->is_leader());
 }
 
