@@ -1,7 +1,6 @@
 #include "daemon/caller_proof.h"
 
-#include <sys/stat.h>
-
+#include "agent/callers/cgroup_tree.h"
 #include "net/tcp.h"
 
 namespace mesh::daemon {
@@ -27,10 +26,10 @@ proxy::CallerFacts KernelCallerProof::ask(const net::Stream& accepted, const net
   return out;
 }
 
-// The folder's inode is the cgroup's id. Nothing is read from a disk.
-std::uint64_t KernelCallerProof::cgroup_at(const std::string& folder) const {
-  struct stat status {};
-  return ::stat(folder.c_str(), &status) == 0 ? status.st_ino : 0;
+proxy::Below KernelCallerProof::is_below(std::uint64_t cgroup, const std::string& folder) const {
+  const auto answer = agent::cgroup_is_below(cgroup, folder, proxy::kCgroupWalkMax);
+  if (!answer) return proxy::Below::Unknown;
+  return *answer ? proxy::Below::Yes : proxy::Below::No;
 }
 
 }  // namespace mesh::daemon

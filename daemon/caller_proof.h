@@ -20,7 +20,7 @@ class KernelCallerProof final : public proxy::CallerProof {
   // Errors: SocketOwner::open's.
   static Result<std::unique_ptr<KernelCallerProof>> open(std::span<net::Loop* const> loops);
   [[nodiscard]] proxy::CallerFacts ask(const net::Stream& accepted, const net::Endpoint& dialled) const override;
-  [[nodiscard]] std::uint64_t cgroup_at(const std::string& folder) const override;
+  [[nodiscard]] proxy::Below is_below(std::uint64_t cgroup, const std::string& folder) const override;
 
  private:
   KernelCallerProof() = default;

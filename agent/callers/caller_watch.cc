@@ -1,5 +1,6 @@
 #include "agent/callers/caller_watch.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "agent/proxy_feed.h"
@@ -56,8 +57,18 @@ void CallerWatch::found(FoundRules found) {
   else if (!services_.empty()) timer_.start_after(kLookInterval);
   tell(found.notes);
   if (*found.rules == *rules_) return;
-  rules_ = std::move(found.rules);
+  const auto before = std::exchange(rules_, std::move(found.rules));
+  tell_rules(*before);
   on_change_();
+}
+
+void CallerWatch::tell_rules(const proxy::ProcessRules& before) const {
+  const auto& old = before.rules();
+  for (const proxy::ProcessRule& rule : rules_->rules()) {
+    const auto same = [&](const proxy::ProcessRule& one) { return one.service == rule.service && one.uid == rule.uid && one.folder == rule.folder; };
+    if (std::none_of(old.begin(), old.end(), same))
+      LOG_INFO("these processes act as the service", {"service", rule.service}, {"processes", proxy::describe(rule)});
+  }
 }
 
 void CallerWatch::tell(const std::map<std::string, CallerNote>& notes) {

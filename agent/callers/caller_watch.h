@@ -1,8 +1,8 @@
 // CallerWatch: keeps the rules about this host's processes true: looks at each change of the services and every
 // kLookInterval while there are services, since programs come and go without telling anybody.
 //
-// Agent loop; what may block runs on a thread of its own, one look at a time. Says once in the log why nobody can be told to
-// be a service, and again when that changes.
+// Agent loop; what may block runs on a thread of its own, one look at a time. Says once in the log which processes act as a
+// service, or why none can, and again when that changes.
 #pragma once
 
 #include <map>
@@ -38,6 +38,7 @@ class CallerWatch {
   void look();
   void found(FoundRules found);
   void tell(const std::map<std::string, CallerNote>& notes);
+  void tell_rules(const proxy::ProcessRules& before) const;
 
   std::shared_ptr<RuleFinder> finder_;  // used on the worker's thread alone
   UniqueFunction<void()> on_change_;

@@ -13,7 +13,37 @@ namespace {
 
 bool is_unit(std::string_view name) { return name.ends_with(".service") || name.ends_with(".scope"); }
 
+// Calls visit(name, id) for each folder in this one; ends early when it returns false. A folder that is gone has none.
+template <class Visit>
+void each_folder_in(const std::string& folder, Visit visit) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> opened(opendir(folder.c_str()), closedir);
+  if (opened == nullptr) return;
+  while (const dirent* entry = readdir(opened.get())) {
+    const std::string name = entry->d_name;
+    if (entry->d_type != DT_DIR || name == "." || name == "..") continue;
+    if (!visit(name, std::uint64_t{entry->d_ino})) return;
+  }
+}
+
 }  // namespace
+
+std::optional<bool> cgroup_is_below(std::uint64_t id, const std::string& folder, std::size_t folders_max) {
+  struct stat status {};
+  if (::stat(folder.c_str(), &status) != 0) return false;
+  if (status.st_ino == id) return true;
+  std::vector<std::string> open{folder};
+  bool found = false;
+  for (std::size_t i = 0; i < open.size() && !found; ++i) {
+    if (i == folders_max) return std::nullopt;
+    const std::string here = open[i];
+    each_folder_in(here, [&](const std::string& name, std::uint64_t one) {
+      found = one == id;
+      if (open.size() <= folders_max) open.push_back(here + "/" + name);
+      return !found;
+    });
+  }
+  return found;
+}
 
 std::optional<std::string> CgroupTree::find_root(const std::string& mounted) {
   for (const std::string& folder : {mounted, mounted + "/unified"})
@@ -32,18 +62,15 @@ CgroupTree CgroupTree::read(const std::string& root) {
 
 void CgroupTree::read_folder(const std::string& folder, const Place& place, std::size_t depth) {
   if (depth == kCgroupDepthMax) return;
-  const std::unique_ptr<DIR, int (*)(DIR*)> opened(opendir(folder.c_str()), closedir);
-  if (opened == nullptr) return;  // gone meanwhile
-  while (const dirent* entry = readdir(opened.get())) {
-    const std::string name = entry->d_name;
-    if (entry->d_type != DT_DIR || name == "." || name == "..") continue;
-    if (all_.size() == kCgroupsMax) return;
+  each_folder_in(folder, [&](const std::string& name, std::uint64_t id) {
+    if (all_.size() == kCgroupsMax) return false;
     const std::string unit = place.holds_units && is_unit(name) ? name : place.unit;
     const Place below{place.path.empty() ? name : place.path + "/" + name, unit,
                       place.holds_units && name.ends_with(".slice") && name != "user.slice"};
-    all_.push_back({entry->d_ino, below.path, unit});
+    all_.push_back({id, below.path, unit});
     read_folder(folder + "/" + name, below, depth + 1);
-  }
+    return true;
+  });
 }
 
 const Cgroup* CgroupTree::find(std::uint64_t id) const {

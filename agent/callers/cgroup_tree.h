@@ -27,6 +27,10 @@ struct Cgroup {
   std::string unit;  // that it is part of; empty: none
 };
 
+// Does the cgroup stand at this folder (absolute) or below it, now? Reads at most folders_max folders; nothing when the answer
+// lies beyond. Blocks for some 10 us a folder; any thread.
+[[nodiscard]] std::optional<bool> cgroup_is_below(std::uint64_t id, const std::string& folder, std::size_t folders_max);
+
 class CgroupTree {
  public:
   CgroupTree() = default;  // empty

@@ -6,6 +6,8 @@
 #include <charconv>
 #include <set>
 
+#include "agent/callers/shared_unit.h"
+
 namespace mesh::agent {
 
 namespace {
@@ -123,9 +125,9 @@ void RuleFinder::look_at_listener(Round& round, const ServiceProcess& service) {
   for (const net::Address& where : service.listens) {
     const auto found = round.host.listener_at(where);
     if (!found.ok()) continue;
-    Listener seen{found->uid, {}};
+    Listener seen{found->uid, {}, {}};
     const Cgroup* cgroup = found->cgroup_id ? round.cgroups().find(*found->cgroup_id) : nullptr;
-    if (cgroup != nullptr && cgroup->unit.ends_with(".service")) seen.unit = cgroup->unit;
+    if (cgroup != nullptr) (stands_for_itself(cgroup->unit) ? seen.unit : seen.place) = cgroup->unit;
     listeners_.insert_or_assign(service.id, std::move(seen));
     break;
   }
@@ -138,16 +140,30 @@ void RuleFinder::look_at_listener(Round& round, const ServiceProcess& service) {
 void RuleFinder::find_default(Round& round, const ServiceProcess& service) {
   const auto known = listeners_.find(service.id);
   if (known == listeners_.end()) return round.note(service, false, "nothing has listened on its ports yet");
-  const auto& [uid, unit] = known->second;
-  if (!unit.empty() && round.services_of_unit[unit].size() == 1) {
-    proxy::ProcessRule rule;
-    rule.service = service.service;
-    if (!name_unit(round, unit, rule)) round.note(service, false, fmt::format("the unit {} does not run", unit));
-    rule.rank = rank_of(below_root(round, rule), false, false);
-    round.rules.push_back(std::move(rule));
-    return;
-  }
+  const std::string& unit = known->second.unit;
+  if (!unit.empty() && round.services_of_unit[unit].size() == 1) return use_unit(round, service, known->second);
+  use_user(round, service, known->second);
+}
+
+void RuleFinder::use_unit(Round& round, const ServiceProcess& service, const Listener& listener) {
+  proxy::ProcessRule rule;
+  rule.service = service.service;
+  if (listener.uid && *listener.uid != 0) rule.uid = listener.uid;
+  if (!name_unit(round, listener.unit, rule)) round.note(service, false, fmt::format("the unit {} does not run", listener.unit));
+  rule.rank = rank_of(below_root(round, rule), false, false);  // nobody has written the user: a written rule comes first
+  round.rules.push_back(std::move(rule));
+}
+
+void RuleFinder::use_user(Round& round, const ServiceProcess& service, const Listener& listener) {
+  const auto& [uid, unit, place] = listener;
   if (!uid) return round.note(service, true, "the kernel does not tell which user listens on its port");
+  if (*uid == 0 && place == "init.scope")
+    return round.note(service, true, "the system manager listens on its port (socket activation), so its processes cannot be told by it");
+  if (*uid == 0 && !place.empty())
+    return round.note(service, true, fmt::format("root listens on its port in {}, which runs programs of others too", place));
+  if (*uid == 0 && !unit.empty())
+    return round.note(service, true, fmt::format("root listens on its port in {}, which is the unit of {} too", unit,
+                                                 other_than(round.services_of_unit[unit], service.service)));
   if (*uid == 0) return round.note(service, true, "root listens on its port, and not every process of root is the service");
   if (const std::string other = other_than(round.services_of_user[*uid], service.service); !other.empty())
     return round.note(service, true, fmt::format("the user {} that listens on its port runs {} too", *uid, other));

@@ -2,11 +2,12 @@
 //
 // With `process:` in the definition: what it names, all of it (unit or cgroup: the folder and everything below it). The
 // service is guarded from then on, whether or not such a process runs.
-// Without: the unit that the process belongs to which listens on the service's first port that anybody listens on, if no
-// other service has the same; else that process's user, if it is not root and no other service has it. What was found last
-// holds while nobody listens, so that a program which restarts is known before it listens again.
+// Without: the unit of the process that listens on the service's first port that anybody listens on, and in it that process's
+// user unless it is root (whose workers have another); not a unit that another service has too or that is known to start
+// programs of many (shared_unit.h). Where there is no such unit: that process's user, if it is not root and no other service
+// has it. What was found last holds while nobody listens, so that a program which restarts is known before it listens again.
 //
-// Of two rules the narrower decides: a deeper cgroup, then a named user, then a written rule before a default.
+// Of two rules the narrower decides: a deeper cgroup, then a written user, then a written rule before a default.
 //
 // Thread: the one that may block; see HostView.
 #pragma once
@@ -59,12 +60,15 @@ class RuleFinder {
   struct Listener {
     std::optional<uid_t> uid;
     std::string unit;
+    std::string place;  // a unit that stands for nobody; empty: none
   };
   struct Round;
 
   void look_at_listener(Round& round, const ServiceProcess& service);
   void find_written(Round& round, const ServiceProcess& service);
   void find_default(Round& round, const ServiceProcess& service);
+  void use_unit(Round& round, const ServiceProcess& service, const Listener& listener);
+  static void use_user(Round& round, const ServiceProcess& service, const Listener& listener);
   static std::string_view below_root(Round& round, const proxy::ProcessRule& rule);
   // Makes the rule ask for the unit; false: it does not run, and the rule names where it would be.
   bool name_unit(Round& round, const std::string& unit, proxy::ProcessRule& rule);

@@ -13,8 +13,15 @@ CallerFacts SocketCallerProof::ask(const net::Stream& accepted, const net::Endpo
 
 Caller caller_of(const ProxySnapshot& snapshot, const CallerFacts& facts, const CgroupNow& now) {
   const ProcessRules::Match match = snapshot.processes->match(facts, now);
-  if (match.service == nullptr) return {model::node_source(snapshot.node_name)};
-  return {*match.service, match.rival == nullptr ? std::string() : *match.rival};
+  const auto named = [](const std::string* service) { return service == nullptr ? std::string() : *service; };
+  Caller caller{named(match.service), named(match.rival), named(match.unsure)};
+  if (match.service == nullptr) caller.source = model::node_source(snapshot.node_name);
+  return caller;
+}
+
+std::string why_no_service(const ProxySnapshot& snapshot, const CallerFacts& facts, const CgroupNow& now) {
+  const std::string near = snapshot.processes->near_miss(facts, now);
+  return near.empty() ? near : fmt::format("the caller ({}) is no service: {}", describe(facts), near);
 }
 
 bool may_use_bind(const ProxySnapshot& snapshot, const std::string& source, const std::string& owner) {

@@ -50,8 +50,13 @@ std::optional<EndReport> OutboundConnection::find_route_of_call() {
 
 std::optional<EndReport> OutboundConnection::find_caller(const CallerFacts& facts) {
   if (facts.foreign) return EndReport{ReasonCode::CallerNotAllowed, "the kernel knows no process of this host that holds the other end", {}};
-  Caller caller = caller_of(*snapshot_, facts, worker_.proof());
+  caller_ = facts;
+  Caller caller = caller_of(*snapshot_, facts, worker_.cgroups());
   source_ = std::move(caller.source);
+  if (!caller.unsure.empty())
+    return EndReport{ReasonCode::CallerAmbiguous,
+                     fmt::format("{} may be {}: its control group is younger than the last look at the host, and that of {} holds more "
+                                 "than {}; call again after the next look", describe(facts), caller.unsure, caller.unsure, kCgroupWalkMax), {}};
   if (!caller.rival.empty())
     return EndReport{ReasonCode::CallerAmbiguous,
                      fmt::format("the process rules of {} and {} match {} alike; make one of them narrower (process: unit and user)",
@@ -132,7 +137,18 @@ void OutboundConnection::attempt_failed(EndReport report) {
   next_attempt();
 }
 
-void OutboundConnection::refuse(EndReport report) { cut(std::move(report)); }
+void OutboundConnection::refuse(EndReport report) {
+  const bool policy = report.reason == ReasonCode::DeniedByIntention || report.reason == ReasonCode::DeniedByDefault ||
+                      report.reason == ReasonCode::CallerNotAllowed;
+  if (policy && model::is_node_source(source_)) report.text = with_caller(std::move(report.text));
+  cut(std::move(report));
+}
+
+// Whoever is denied as node/NAME wants to know why it is not the service that it should be.
+std::string OutboundConnection::with_caller(std::string text) const {
+  const std::string why = why_no_service(*worker_.snapshot(), caller_, worker_.cgroups());
+  return why.empty() ? text : fmt::format("{}; {}", text, why);
+}
 
 // ---- the program's first bytes, while the status is awaited ----
 

@@ -38,6 +38,7 @@ class OutboundConnection final : public Connection, public DialObserver, net::St
   void local_connected(Result<std::unique_ptr<net::Stream>> result);
   void attempt_failed(EndReport report);
   void refuse(EndReport report);
+  [[nodiscard]] std::string with_caller(std::string text) const;
   [[nodiscard]] const MeshEndpoint& endpoint() const { return (*instances_)[order_[attempt_]]; }
 
   // The client before the status (StreamObserver).
@@ -53,6 +54,7 @@ class OutboundConnection final : public Connection, public DialObserver, net::St
 
   std::unique_ptr<net::Stream> client_;
   std::optional<UpstreamBind> bind_;
+  CallerFacts caller_;
   // Of the time of the call; let go of when bytes flow.
   ProxySnapshotPtr snapshot_;
   std::shared_ptr<const ServiceEndpoints> endpoints_;

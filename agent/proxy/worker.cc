@@ -15,6 +15,7 @@ Worker::Worker(net::Loop& loop, const WorkerOptions& options, net::HandshakePool
       options_(options),
       pool_(pool),
       proof_(proof),
+      cgroups_(proof),
       metrics_(metrics),
       snapshot_(std::make_shared<const ProxySnapshot>()),
       bind_timer_(loop, [this] { open_binds(); }),

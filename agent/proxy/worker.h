@@ -46,6 +46,7 @@ class Worker {
   [[nodiscard]] const ProxyLimits& limits() const { return options_.limits; }
   [[nodiscard]] net::HandshakePool& pool() { return pool_; }
   [[nodiscard]] const CallerProof& proof() const { return proof_; }
+  [[nodiscard]] const CgroupNow& cgroups() const { return cgroups_; }
   [[nodiscard]] WorkerMetrics& metrics() { return metrics_; }
   [[nodiscard]] FailureMemory& failures() { return failures_; }
   [[nodiscard]] std::uint64_t next_turn(const std::string& service) { return services_[service].turn++; }
@@ -85,6 +86,7 @@ class Worker {
   WorkerOptions options_;
   net::HandshakePool& pool_;
   const CallerProof& proof_;
+  CgroupMemory cgroups_;  // of what proof_ says
   WorkerMetrics metrics_;
   ProxySnapshotPtr snapshot_;  // never null
   FailureMemory failures_;

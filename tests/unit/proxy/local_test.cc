@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/thread.h"
 #include "tests/unit/proxy/proxy_fixture.h"
 
@@ -272,6 +273,41 @@ TEST_CASE("a process that the rules of two services match alike is refused; a ca
   EXPECT(bare.is_reset(one.loop));
   EXPECT_EQ(one.host.metric("meshd_proxy_closed_total", {"source=\"cron\"", "destination=\"db\"", "NO_IDENTITY"}), 1);
   EXPECT(one.host.conserved());
+}
+
+TEST_CASE("a process in a control group too young to be told is refused, not taken for another service") {
+  OneHost one;
+  one.host.next.processes = rules_of({{"web", 1000, "/crowded", {7}, 9}, {"shop", 1000, {}, {}, 2}});
+  one.host.publish();
+  one.host.proof.facts = CallerFacts{.uid = 1000, .cgroup = 8};
+  one.host.proof.below = Below::Unknown;
+  CallingProgram young(one.loop, one.host.mesh_address());
+  EXPECT(young.is_reset(one.loop));
+  EXPECT_EQ(one.host.closed("outbound", "CALLER_AMBIGUOUS"), 1);
+  one.host.proof.below = Below::No;
+  CallingProgram shop(one.loop, one.host.mesh_address());
+  shop.write("told");
+  REQUIRE(wait_for(one.loop, [&] { return one.program.received() == "told"; }));
+}
+
+TEST_CASE("the line of a caller that is denied as the node says which service's rule it nearly meets") {
+  struct Lines final : LogSink {
+    void write(LogLevel, std::string_view line) override { text += line; }
+    std::string text;
+  } lines;
+  OneHost one;
+  one.host.next.processes = rules_of({{"web", 1000, "/web", {7}}});
+  one.host.rules({}, IntentionAction::Deny);
+  one.host.publish();
+  one.host.proof.facts = CallerFacts{.uid = 0, .cgroup = 7};
+  LogSink* const before = set_log_sink(&lines);
+  {
+    CallingProgram root(one.loop, one.host.mesh_address());
+    EXPECT(root.is_reset(one.loop));
+  }
+  set_log_sink(before);
+  EXPECT_NE(lines.text.find("DENIED_BY_DEFAULT"), std::string::npos);
+  EXPECT_NE(lines.text.find("it is in the control group of web, which is uid 1000 in /web only"), std::string::npos);
 }
 
 TEST_CASE("draining refuses new connections, waits for open ones and resets what is left at the deadline") {

@@ -125,8 +125,9 @@ struct CallingProgram {
 // Says of every local caller what the test wants.
 struct FixedProof final : CallerProof {
   CallerFacts ask(const net::Stream&, const net::Endpoint&) const override { return facts; }
-  std::uint64_t cgroup_at(const std::string&) const override { return 0; }
+  Below is_below(std::uint64_t, const std::string&) const override { return below; }
   CallerFacts facts;
+  Below below = Below::No;
 };
 
 struct Host {

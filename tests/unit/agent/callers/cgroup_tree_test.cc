@@ -58,6 +58,17 @@ TEST_CASE("a folder that a user or a delegated unit made is no unit of that name
   EXPECT_EQ(tree.find(made.id("user.slice/db.service"))->unit, "");
 }
 
+TEST_CASE("a young cgroup is looked for below a folder, through so many folders and no more") {
+  const Tree made({"web.service/a/b", "web.service/c", "other.service"});
+  const std::string web = made.dir.file("web.service");
+  for (const char* folder : {"web.service", "web.service/a/b", "web.service/c"}) EXPECT(cgroup_is_below(made.id(folder), web, 10) == true);
+  EXPECT(cgroup_is_below(made.id("other.service"), web, 10) == false);
+  EXPECT(cgroup_is_below(made.id("other.service"), web, 4) == false);
+  EXPECT_FALSE(cgroup_is_below(made.id("other.service"), web, 3).has_value());
+  EXPECT(cgroup_is_below(made.id("web.service"), web, 0) == true);
+  EXPECT(cgroup_is_below(1, made.dir.file("gone"), 10) == false);
+}
+
 TEST_CASE("the tree of version 2 is found where it is mounted alone or beside version 1") {
   const Tree made({"alone", "both/memory", "both/unified", "old/memory"});
   REQUIRE(write_file_atomic(made.dir.file("alone/cgroup.controllers"), "").ok());

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "agent/callers/shared_unit.h"
 #include "tests/unit/agent/callers/fake_host.h"
 
 namespace mesh::agent {
@@ -9,7 +10,7 @@ namespace mesh::agent {
 namespace {
 
 struct NoneNow final : proxy::CgroupNow {
-  std::uint64_t cgroup_at(const std::string&) const override { return 0; }
+  proxy::Below is_below(std::uint64_t, const std::string&) const override { return proxy::Below::No; }
 };
 
 struct World {
@@ -158,6 +159,48 @@ TEST_CASE("without a rule the unit that listens on the port is the service, also
   const auto again = world.host->cgroup("system.slice/web.service");  // it calls before it listens
   world.look();
   EXPECT_EQ(world.who({.uid = 33, .cgroup = again}), "web");
+}
+
+TEST_CASE("a unit by default is the listening user's part of it; of root's it is all, since workers have another user") {
+  World world;
+  const auto web = world.host->cgroup("system.slice/web.service");
+  world.add("web", 80);
+  world.host->listeners[80] = {.uid = 33, .cgroup_id = web};
+  world.look();
+  EXPECT_EQ(world.who({.uid = 33, .cgroup = web}), "web");
+  EXPECT_EQ(world.who({.uid = 34, .cgroup = web}), "node");
+  EXPECT_EQ(world.who({.uid = 0, .cgroup = web}), "node");
+  EXPECT_EQ(world.who({.uid = 33, .cgroup = 1}), "node");
+  world.add("all", 81, {.unit = {}, .cgroup = "system.slice/web.service", .user = {}, .exe = {}});
+  world.look();
+  EXPECT_EQ(world.who({.uid = 33, .cgroup = web}), "all");  // written before a default
+}
+
+TEST_CASE("a unit that starts programs of many stands for none of them") {
+  World world;
+  const auto cron = world.host->cgroup("system.slice/cron.service");
+  const auto docker = world.host->cgroup("system.slice/docker.service");
+  const auto manager = world.host->cgroup("init.scope");
+  const auto pair = world.host->cgroup("system.slice/pair.service");
+  for (std::uint16_t port = 80; port < 85; ++port) world.add("s" + std::to_string(port), port);
+  world.host->listeners = {{80, {.uid = 4001, .cgroup_id = cron}}, {81, {.uid = 0, .cgroup_id = docker}}, {82, {.uid = 0, .cgroup_id = manager}},
+                           {83, {.uid = 0, .cgroup_id = pair}}, {84, {.uid = 5, .cgroup_id = pair}}};
+  world.look();
+  EXPECT_EQ(world.who({.uid = 4002, .cgroup = cron}), "node");
+  EXPECT_EQ(world.who({.uid = 4001, .cgroup = cron}), "s80");
+  EXPECT_EQ(world.who({.uid = 4001, .cgroup = 1}), "s80");  // its user, wherever it is
+  EXPECT_EQ(world.who({.uid = 0, .cgroup = docker}), "node");
+  EXPECT_EQ(world.note("s81-1"), "root listens on its port in docker.service, which runs programs of others too (fix)");
+  EXPECT_EQ(world.note("s82-2"), "the system manager listens on its port (socket activation), so its processes cannot be told by it (fix)");
+  EXPECT_EQ(world.note("s83-3"), "root listens on its port in pair.service, which is the unit of s84 too (fix)");
+  EXPECT_FALSE(stands_for_itself("cron.service"));
+  EXPECT_FALSE(stands_for_itself("user@1000.service"));
+  EXPECT_FALSE(stands_for_itself("sshd@3-10.0.0.1.service"));
+  EXPECT_FALSE(stands_for_itself("pm2-shop.service"));
+  EXPECT_FALSE(stands_for_itself("session-4.scope"));
+  EXPECT_FALSE(stands_for_itself(""));
+  EXPECT(stands_for_itself("postgresql@15-main.service"));
+  EXPECT(stands_for_itself("cron-report.service"));
 }
 
 TEST_CASE("two services of one unit are told apart by their users, if they have their own") {
