@@ -1,9 +1,10 @@
 // load: a closed-loop HTTP/1.1 client for benchmarks. Each connection sends a request, waits for its answer, sends the next.
 //
-//   load ADDRESS PORT REQUEST-FILE --connections N --seconds S [--close]
+//   load ADDRESS PORT REQUEST-FILE --connections N --seconds S [--close | --once [--rate R]]
 //
 // The request file holds one request as it goes on the wire; the eight bytes "{number}" in it become a number that no other
-// request of the run has. --close: a new connection for each request. Answers need a Content-Length and a status of 2xx;
+// request of the run has. --close: a new connection for each request. --once: each connection is made once, all in one moment
+// or R a second whatever becomes of them, and the run ends when all have ended, after S seconds at most. Answers need a Content-Length and a status of 2xx;
 // everything else is a failure, after which the connection is made anew. Prints one JSON object: requests, failures,
 // seconds, bytes, and in microseconds the time of a request at 50, 90, 99 and 100 %.
 #include <arpa/inet.h>
@@ -20,6 +21,7 @@
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <fmt/core.h>
@@ -41,6 +43,8 @@ struct Options {
   std::size_t connections = 1;
   Duration time = seconds(5);
   bool close = false;
+  bool once = false;
+  std::uint64_t rate = 0;  // 0: all in one moment
 };
 
 struct Totals {
@@ -91,14 +95,20 @@ class Load {
 
   Totals run() {
     std::vector<Client> clients(options_.connections);
-    const MonoTime end = mono_now() + options_.time;
-    for (Client& client : clients) open(client);
+    const MonoTime begin = mono_now();
+    const MonoTime end = begin + options_.time;
     std::vector<epoll_event> events(256);
-    while (mono_now() < end) {
-      const int count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 100);
+    std::size_t opened = 0;
+    while (mono_now() < end && !(options_.once && ended_ == clients.size())) {
+      for (const std::size_t due = due_at(mono_now() - begin); opened < due; ++opened) open(clients[opened]);
+      const int patience = opened < clients.size() ? 1 : 100;
+      const int count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), patience);
       for (int i = 0; i < count; ++i) happen(*static_cast<Client*>(events[static_cast<std::size_t>(i)].data.ptr));
     }
-    for (const Client& client : clients) close(client.fd);
+    for (const Client& client : clients) {
+      if (client.fd >= 0) close(client.fd);
+    }
+    if (options_.once) totals_.failures += clients.size() - ended_;
     close(epoll_);
     return std::move(totals_);
   }
@@ -111,6 +121,13 @@ class Load {
     MonoTime since;
     Answer answer;
   };
+
+  // How many connections shall have been opened by then.
+  [[nodiscard]] std::size_t due_at(Duration passed) const {
+    if (options_.rate == 0) return options_.connections;
+    const double due = 1e-9 * static_cast<double>(passed.count()) * static_cast<double>(options_.rate);
+    return std::min(options_.connections, static_cast<std::size_t>(due) + 1);
+  }
 
   void open(Client& client) {
     client.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -158,49 +175,56 @@ class Load {
     }
     client.answer.reset();
     client.sent = true;
-    if (!options_.close) client.since = mono_now();
+    if (!options_.close && !options_.once) client.since = mono_now();
     (void)send(client.fd, client.out.data(), client.out.size(), MSG_NOSIGNAL);
   }
 
   void finish(Client& client) {
     ++totals_.requests;
     totals_.micros.push_back(static_cast<std::uint32_t>((mono_now() - client.since).count() / 1000));
-    if (!options_.close) return begin(client);
-    close(client.fd);
-    open(client);
+    if (!options_.close && !options_.once) return begin(client);
+    again(client);
   }
 
   void fail(Client& client) {
     ++totals_.failures;
-    close(client.fd);
     client.answer.reset();
-    open(client);
+    again(client);
+  }
+
+  void again(Client& client) {
+    close(std::exchange(client.fd, -1));
+    if (!options_.once) return open(client);
+    ++ended_;
   }
 
   Options options_;
   int epoll_;
   std::uint64_t number_ = static_cast<std::uint64_t>(getpid()) * 1'000'003;
+  std::size_t ended_ = 0;  // of --once
   Totals totals_;
 };
 
 unsigned long number_of(const std::string& word) { return std::strtoul(word.c_str(), nullptr, 10); }
 
 Result<Options> parse(const std::vector<std::string>& words) {
-  if (words.size() < 3) return error(Code::Invalid, "usage: load ADDRESS PORT REQUEST-FILE --connections N --seconds S [--close]");
+  if (words.size() < 3) return error(Code::Invalid, "usage: load ADDRESS PORT REQUEST-FILE --connections N --seconds S "
+                                                  "[--close | --once [--rate R]]");
   Options out;
   out.address = words[0];
   out.port = static_cast<std::uint16_t>(number_of(words[1]));
   MESH_TRY(request, read_file(words[2], ByteCount{1 << 20}));
   out.request = std::move(request);
   for (std::size_t i = 3; i < words.size(); ++i) {
-    if (words[i] == "--close") {
-      out.close = true;
+    if (words[i] == "--close" || words[i] == "--once") {
+      (words[i] == "--close" ? out.close : out.once) = true;
       continue;
     }
     if (i + 1 == words.size()) return error(Code::Invalid, "{} needs a number", words[i]);
     const unsigned long number = number_of(words[i + 1]);
     if (words[i] == "--connections") out.connections = number;
     else if (words[i] == "--seconds") out.time = seconds(number);
+    else if (words[i] == "--rate") out.rate = number;
     else return error(Code::Invalid, "unknown option {}", words[i]);
     ++i;
   }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Benchmarks of whole daemons on hosts of tests/e2e/hosts.py, each beside its peer in the same run. Called by scripts/bench.
 
-    mesh_bench.py BUILD-FOLDER tcp|writes|idle
+    mesh_bench.py BUILD-FOLDER tcp|burst|writes|idle
 """
 
 import json
@@ -17,6 +17,8 @@ from mesh import MeshHost, Programs  # noqa: E402
 from peers import Etcd, HaproxyPair, Nginx  # noqa: E402
 
 ROUNDS = 3
+BURSTS = (10, 100, 300, 1000)  # connections that start in one moment
+OVERLOAD_SECONDS = 10
 
 
 class Case:
@@ -122,6 +124,40 @@ def tcp(build):
             f"{case.median('bulk', gigabits):.1f}", str(case.failures())] for case in cases])
 
 
+def burst(build):
+    """Connections that all start in one moment, and arrivals above what the handshakes of two hosts can carry."""
+    with Network("bench", 2) as network:
+        a, b = two_hosts(network, Programs(build), "services: [{name: web, port: 8080, protocol: http}]\n")
+        Nginx(b.host, 8080, {"small": 1024})
+        wait_until("web.mesh answers", lambda: a.curl("http://web.mesh/small", check=False)[0] == 0)
+        load = loader(os.path.join(build, "bench", "load"), a.host)
+        case = Case("meshd", a.dig("web.mesh")[0], 80, (a.daemon, b.daemon))
+        case.measure(load, "capacity", get("/small"), "--connections", 16, "--seconds", 5, "--close")
+        capacity = case.median("capacity", rate)
+        for count in BURSTS:
+            for _ in range(ROUNDS):
+                case.measure(load, f"{count} at once", get("/small"), "--once", "--connections", count, "--seconds", 20)
+                time.sleep(2)  # what was given up may still be worked on
+        for times in (1, 2, 5, 10):
+            arrivals = int(times * capacity)
+            case.measure(load, f"{times} x {capacity:.0f}/s for {OVERLOAD_SECONDS} s", get("/small"), "--once", "--connections",
+                         arrivals * OVERLOAD_SECONDS, "--rate", arrivals, "--seconds", OVERLOAD_SECONDS + 10)
+            time.sleep(2)
+        rows = [load_row(case, kind) for kind in case.results]
+        print_table("New connections, each with one request", ["case", "succeeded", "failed", "p50 ms", "p99 ms",
+                                                               "took s", "succeeded/s", "CPU ms per success"], rows)
+        for name, host in (("a", a), ("b", b)):
+            print(f"host {name}:")
+            print("\n".join(line for line in host.curl("http://127.0.0.1:8500/metrics")[1].splitlines()
+                            if line.startswith(("meshd_mesh_tls_", "meshd_proxy_handshake_failures"))))
+
+
+def load_row(case, kind):
+    return [kind, *(f"{case.median(kind, value):.{digits}f}" for value, digits in (
+        (lambda r: r["requests"], 0), (lambda r: r["failures"], 0), (lambda r: r["p50"] / 1000, 0), (lambda r: r["p99"] / 1000, 0),
+        (lambda r: r["seconds"], 1), (rate, 0), (lambda r: 1000 * r["cpu"] / max(r["requests"], 1), 1)))]
+
+
 def writes(build):
     """Durable writes on three servers through the leader's own HTTP API, beside etcd's, in turn."""
     with Network("bench", 3) as network:
@@ -204,7 +240,7 @@ def main():
     build, what = sys.argv[1:3]
     try:
         print(f"{os.uname().release}, {os.cpu_count()} CPUs, {run(['git', 'describe', '--always', '--dirty'])[1].strip()}")
-        {"tcp": tcp, "writes": writes, "idle": idle}[what](build)
+        {"tcp": tcp, "burst": burst, "writes": writes, "idle": idle}[what](build)
     except Failed as failure:
         print(f"bench: {failure}")
         return 1

@@ -50,10 +50,14 @@ void register_tls_metrics(MetricRegistry& metrics, const net::HandshakePool& poo
   const auto name = [purpose](std::string_view what) { return fmt::format("meshd_{}_tls_{}", purpose, what); };
   metrics.gauge_function({name("handshakes_open"), "TLS handshakes that have begun and not ended"},
                          [&pool] { return static_cast<double>(pool.sessions()); });
-  metrics.gauge_function({name("steps_queued"), "Steps of TLS handshakes that wait for a thread"},
+  metrics.gauge_function({name("handshakes_waiting"), "TLS handshakes that have not begun: no thread has time for them yet"},
+                         [&pool] { return static_cast<double>(pool.waiting()); });
+  metrics.gauge_function({name("steps_queued"), "Steps of begun TLS handshakes that wait for a thread"},
                          [&pool] { return static_cast<double>(pool.queued()); });
-  metrics.counter_function({name("handshakes_refused_total"), "TLS handshakes refused because too many were under way"},
+  metrics.counter_function({name("handshakes_refused_total"), "TLS handshakes refused to make room for others"},
                            [&pool] { return static_cast<double>(pool.refused_total()); });
+  metrics.counter_function({name("handshakes_dropped_total"), "TLS handshakes dropped because they waited for a thread for too long"},
+                           [&pool] { return static_cast<double>(pool.dropped_total()); });
 }
 
 }  // namespace mesh::daemon

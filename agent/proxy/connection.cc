@@ -48,15 +48,15 @@ void Connection::recheck() {
     return cut({ReasonCode::InstanceReplaced, "the instance id belongs to another service now", {}});
 }
 
-bool Connection::trust_issuer(const net::TrustBundle& found_good_by, std::string issuer) {
-  peer_issuer_ = std::move(issuer);
+bool Connection::trust_root(const net::TrustBundle& found_good_by, Bytes root_key_hash) {
+  peer_root_key_hash_ = std::move(root_key_hash);
   const auto removed = removed_roots(&found_good_by, worker_.snapshot()->identities->trust.get());
-  return std::find(removed.begin(), removed.end(), peer_issuer_) == removed.end();
+  return std::find(removed.begin(), removed.end(), peer_root_key_hash_) == removed.end();
 }
 
-void Connection::recheck_trust(std::span<const std::string> removed_roots) {
-  if (finished_ || peer_issuer_.empty()) return;
-  if (std::find(removed_roots.begin(), removed_roots.end(), peer_issuer_) == removed_roots.end()) return;
+void Connection::recheck_trust(std::span<const Bytes> removed_roots) {
+  if (finished_ || peer_root_key_hash_.empty()) return;
+  if (std::find(removed_roots.begin(), removed_roots.end(), peer_root_key_hash_) == removed_roots.end()) return;
   cut({ReasonCode::PeerNoLongerTrusted, "its root is not trusted any more", {}});
 }
 

@@ -36,8 +36,8 @@ class Connection {
   virtual void start() = 0;
   // The worker's snapshot has other rules or instances: ends the connection if it is no longer allowed.
   void recheck();
-  // These roots (their subjects) are not believed any more: ends the connection if its peer's certificate is from one.
-  void recheck_trust(std::span<const std::string> removed_roots);
+  // These roots (the hashes of their keys) are not believed any more: ends the connection if its peer's chain leads to one.
+  void recheck_trust(std::span<const Bytes> removed_roots);
   // Resets both sides and finishes.
   void cut(EndReport report);
 
@@ -54,9 +54,9 @@ class Connection {
   [[nodiscard]] model::Decision decide(const std::string& instance);
   // An instance of another node is tried: policy is its node's.
   void leave_local() { instance_.clear(); }
-  // The other agent's certificate was found good by this bundle, because of this issuer. False: meanwhile the issuer has lost
-  // the trust, and the connection must end (PeerNoLongerTrusted).
-  [[nodiscard]] bool trust_issuer(const net::TrustBundle& found_good_by, std::string issuer);
+  // The other agent's certificate was found good by this bundle, because of the root with this key. False: meanwhile the
+  // root has lost the trust, and the connection must end (PeerNoLongerTrusted).
+  [[nodiscard]] bool trust_root(const net::TrustBundle& found_good_by, Bytes root_key_hash);
   void relay(std::unique_ptr<net::ByteStream> source, std::unique_ptr<net::ByteStream> destination,
              const RelayStart& start);
   void finish(EndReport report);
@@ -72,7 +72,7 @@ class Connection {
   const Direction direction_;
   MonoTime accepted_at_;
   std::string instance_;  // set: decided here, on this node
-  std::string peer_issuer_;  // empty: no other agent
+  Bytes peer_root_key_hash_;  // empty: no other agent
   bool admitted_ = false;
   bool finished_ = false;
   std::unique_ptr<Relay> relay_;

@@ -66,7 +66,7 @@ void InboundConnection::take_peer() {
   auto service = service_of(stream_->server_name(), {snapshot.trust_domain, snapshot.datacenter});
   if (!service.ok()) return cut({ReasonCode::PeerUntrusted, service.error().message, {}});
   source_ = std::move(*source);
-  if (!trust_issuer(*trust_, peer->issuer)) return cut({ReasonCode::PeerNoLongerTrusted, {}, {}});
+  if (!trust_root(*trust_, stream_->peer_root_key_hash())) return cut({ReasonCode::PeerNoLongerTrusted, {}, {}});
   timer_ = std::make_unique<net::Timer>(worker_.loop(), [this] { time_over(); });
   timer_->start_after(worker_.limits().preface_time);
   if (!admit(*service)) return refuse({ReasonCode::Overloaded, "too many connections to the service", {}});

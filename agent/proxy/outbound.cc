@@ -123,7 +123,9 @@ void OutboundConnection::try_remote(const MeshEndpoint& endpoint) {
   target.trust = now.identities->trust;
   target.preface = {endpoint.instance_id, port_, {}, {}};
   if (!client_->remote().is_unix()) target.preface.source_address = client_->remote().to_string();
-  target.deadline = std::min(deadline_, worker_.loop().now() + worker_.limits().attempt_time);
+  target.deadline = deadline_;
+  // The time of one attempt leaves room for others; the last one may use up what there is.
+  target.attempt_time = attempt_ + 1 == order_.size() ? Duration::max() : worker_.limits().attempt_time;
   if (target.identity == nullptr || target.trust == nullptr)
     return refuse({ReasonCode::NoIdentity, fmt::format("{} has no certificate (yet)", source_), {}});
   dial_ = std::make_unique<RemoteDial>(worker_.loop(), worker_.pool(), std::move(target), early_, *this);
@@ -172,7 +174,7 @@ void OutboundConnection::on_dial_done(std::unique_ptr<net::ByteStream> stream, B
   worker_.failures().forget(endpoint());
   client_->pause_reading();
   if (dial_) {
-    const bool trusted = trust_issuer(dial_->trust(), dial_->peer_issuer());
+    const bool trusted = trust_root(dial_->trust(), dial_->peer_root_key_hash());
     worker_.loop().destroy_later(std::move(dial_));
     if (!trusted) return cut({ReasonCode::PeerNoLongerTrusted, {}, {}});
   }
@@ -192,7 +194,7 @@ void OutboundConnection::on_dial_failed(DialFailure failure) {
   EndReport report{failure.reason, std::move(failure.text), std::move(failure.rule),
                    fmt::format("{} at {}", endpoint().instance_id, endpoint().mesh.to_string())};
   const bool policy = report.reason == ReasonCode::DeniedByIntention || report.reason == ReasonCode::DeniedByDefault;
-  if (policy) return refuse(std::move(report));
+  if (policy || failure.overloaded_here) return refuse(std::move(report));
   attempt_failed(std::move(report));
 }
 

@@ -33,12 +33,12 @@ Result<std::string> service_of(std::string_view server_name, const model::Cluste
   return sni.service;
 }
 
-std::vector<std::string> removed_roots(const net::TrustBundle* before, const net::TrustBundle* after) {
-  std::vector<std::string> removed;
+std::vector<Bytes> removed_roots(const net::TrustBundle* before, const net::TrustBundle* after) {
+  std::vector<Bytes> removed;
   if (before == nullptr || after == nullptr || before == after) return removed;
   for (const net::CertificateInfo& root : before->roots()) {
-    const auto same = [&](const net::CertificateInfo& other) { return other.subject == root.subject; };
-    if (std::none_of(after->roots().begin(), after->roots().end(), same)) removed.push_back(root.subject);
+    const auto same = [&](const net::CertificateInfo& other) { return other.key_hash == root.key_hash; };
+    if (std::none_of(after->roots().begin(), after->roots().end(), same)) removed.push_back(root.key_hash);
   }
   return removed;
 }

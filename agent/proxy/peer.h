@@ -25,8 +25,8 @@ namespace mesh::proxy {
 // The service that a server name asks for. Errors: Invalid (not of that form), NotFound (another domain or datacenter).
 [[nodiscard]] Result<std::string> service_of(std::string_view server_name, const model::ClusterName& cluster);
 
-// Subjects of the roots that `before` believes and `after` does not. A root's subject holds the first digits of its key's
-// hash, so it tells roots apart. Null: nothing is known, so nothing has changed.
-[[nodiscard]] std::vector<std::string> removed_roots(const net::TrustBundle* before, const net::TrustBundle* after);
+// The roots that `before` believes and `after` does not, by the hashes of their keys: subjects are text that two roots may
+// share, and a root may be issued anew for the same key. Null: nothing is known, so nothing has changed.
+[[nodiscard]] std::vector<Bytes> removed_roots(const net::TrustBundle* before, const net::TrustBundle* after);
 
 }  // namespace mesh::proxy

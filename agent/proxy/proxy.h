@@ -48,11 +48,11 @@ struct ProxyLimits {
   std::size_t connections_max = kConnectionsMax;
   std::size_t connections_per_service_max = kConnectionsPerServiceMax;
   std::size_t inbound_pending_max = kInboundPendingMax;
-  Duration attempt_time = seconds(2);     // one instance: connect, handshake, status
-  Duration setup_time = seconds(6);       // all attempts together
+  Duration attempt_time = seconds(2);     // each of connect, handshake, status of an instance that is not the last to be tried
+  Duration setup_time = seconds(6);       // all attempts together, with the wait of handshakes for their turn
   std::uint32_t attempts_max = 3;         // instances tried for one connection
   Duration failure_memory = seconds(5);   // an endpoint that failed is tried last for so long
-  Duration handshake_time = seconds(5);   // inbound
+  Duration handshake_time = seconds(7);   // inbound: longer than setup_time, since a source may connect and wait for its turn
   Duration preface_time = seconds(5);     // inbound
   Duration dial_time = seconds(1);        // a program on this host
   Duration bind_retry = seconds(5);       // an upstream's address that could not be opened

@@ -30,7 +30,7 @@ RemoteDial::RemoteDial(net::Loop& loop, net::HandshakePool& pool, RemoteTarget t
       observer_(&observer),
       status_timer_(loop, [this] { fail({ReasonCode::HostTimeout, "no status in time", {}}); }) {
   connect_ = std::make_unique<net::StreamConnect>(
-      loop, net::Endpoint(target_.host), net::ConnectOptions{.deadline = target_.deadline},
+      loop, net::Endpoint(target_.host), net::ConnectOptions{.deadline = attempt_deadline()},
       [this](Result<std::unique_ptr<net::Stream>> result) { connected(std::move(result)); });
 }
 
@@ -54,24 +54,27 @@ void RemoteDial::shake_hands(std::unique_ptr<net::Stream> stream) {
     return check_called(certificate.uris, domain, service);
   };
   options.deadline = target_.deadline;
+  options.time_begun = target_.attempt_time;
   handshake_ = std::make_unique<net::TlsHandshake>(
       pool_, std::move(stream), std::move(options),
       [this](Result<std::unique_ptr<net::TlsStream>> result) { secured(std::move(result)); });
 }
 
 void RemoteDial::secured(Result<std::unique_ptr<net::TlsStream>> result) {
+  const bool begun = handshake_->begun();
   handshake_.reset();
-  if (!result.ok()) return fail({handshake_reason(result.error()), result.error().message, {}, true});
+  if (!result.ok())
+    return fail({handshake_reason(result.error()), result.error().message, {}, true, !begun && result.error().code == Code::Overloaded});
   stream_ = std::move(*result);
   if (stream_->alpn() != kMeshTcpAlpn)
     return fail({ReasonCode::HandshakeFailed, "the other agent does not speak mesh-tcp/1", {}, true});
-  if (const net::CertificateInfo* peer = stream_->peer(); peer != nullptr) peer_issuer_ = peer->issuer;
+  peer_root_key_hash_ = stream_->peer_root_key_hash();
   stream_->set_observer(this);
   const Bytes preface = encode_preface(target_.preface);
   const ByteView pieces[] = {preface, early_};
   stream_->write(pieces);
   early_ = Bytes();
-  status_timer_.start_at(target_.deadline);
+  status_timer_.start_at(attempt_deadline());
   stream_->resume_reading();
   observer_->on_dial_open();
 }
@@ -100,6 +103,11 @@ void RemoteDial::on_end() { fail({ReasonCode::ProtocolError, "the other agent en
 void RemoteDial::on_failed(const Error& error) { fail({ReasonCode::HostUnreachable, error.message, {}}); }
 
 // ---- the end ----
+
+MonoTime RemoteDial::attempt_deadline() const {
+  const MonoTime now = loop_.now();
+  return target_.attempt_time < target_.deadline - now ? now + target_.attempt_time : target_.deadline;
+}
 
 void RemoteDial::fail(DialFailure failure) {
   DialObserver* const observer = observer_;

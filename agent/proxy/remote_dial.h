@@ -21,6 +21,7 @@ struct DialFailure {
   std::string text;
   std::string rule;
   bool in_handshake = false;
+  bool overloaded_here = false;  // our own handshakes are what is short: no other instance would do better
 };
 
 // Why a handshake failed, by the code of its error.
@@ -44,7 +45,8 @@ struct RemoteTarget {
   std::shared_ptr<const net::TlsIdentity> identity;  // the caller's
   std::shared_ptr<const net::TrustBundle> trust;
   Preface preface;
-  MonoTime deadline;  // of the whole attempt
+  MonoTime deadline;      // of all of it, the wait of the handshake for its turn included
+  Duration attempt_time;  // for the host to answer: connect; handshake, once it has begun; status
 };
 
 class RemoteDial final : net::StreamObserver {
@@ -57,7 +59,7 @@ class RemoteDial final : net::StreamObserver {
 
   void write_early(ByteView data);
   [[nodiscard]] const net::TrustBundle& trust() const { return *target_.trust; }
-  [[nodiscard]] const std::string& peer_issuer() const { return peer_issuer_; }  // once the dial is open
+  [[nodiscard]] const Bytes& peer_root_key_hash() const { return peer_root_key_hash_; }  // once the dial is open
   // Nothing is called from here on.
   void cancel();
 
@@ -69,6 +71,7 @@ class RemoteDial final : net::StreamObserver {
   void on_end() override;
   void on_failed(const Error& error) override;
   void fail(DialFailure failure);
+  [[nodiscard]] MonoTime attempt_deadline() const;
 
   net::Loop& loop_;
   net::HandshakePool& pool_;
@@ -78,7 +81,7 @@ class RemoteDial final : net::StreamObserver {
   std::unique_ptr<net::StreamConnect> connect_;
   std::unique_ptr<net::TlsHandshake> handshake_;
   std::unique_ptr<net::TlsStream> stream_;
-  std::string peer_issuer_;
+  Bytes peer_root_key_hash_;
   FrameReader reader_;
   net::Timer status_timer_;
 };

@@ -51,8 +51,8 @@ Meaning meaning_of(Alert alert) {
     case Alert::ProtocolVersion:
     case Alert::InsufficientSecurity: return {Code::Unsupported, "speaks no version or suite of TLS that we do"};
     case Alert::NoApplicationProtocol: return {Code::Unsupported, "speaks no application protocol that we do"};
+    case Alert::UserCanceled: return {Code::Overloaded, "has more handshakes than it can do"};  // so our own servers say
     case Alert::CloseNotify:
-    case Alert::UserCanceled:
     case Alert::InternalError: return {Code::Unavailable, "gave up the handshake"};
     default: return {Code::Corrupt, "found a fault in the handshake"};
   }

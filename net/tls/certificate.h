@@ -30,7 +30,7 @@ struct CertificateInfo {
   WallTime not_before{};
   WallTime not_after{};  // the last second in which it is valid
   Bytes key_hash;        // SHA-256 of the public key (SubjectPublicKeyInfo), 32 bytes: the name of the key
-  std::string subject;   // the distinguished name, cut to printable ASCII: for people, and to tell our own roots apart
+  std::string subject;   // the distinguished name, cut to printable ASCII: for people
   std::string issuer;    // likewise
   bool authority = false;  // may sign certificates
 

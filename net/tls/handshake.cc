@@ -1,120 +1,29 @@
 #include "net/tls/handshake.h"
 
-#include <atomic>
+#include <algorithm>
 #include <utility>
 
-#include "base/check.h"
-#include "base/mailbox.h"
-#include "base/thread.h"
+#include "base/clock.h"
 #include "net/crypto.h"
 #include "net/loop.h"
-#include "net/mbedtls.h"
 #include "net/timer.h"
+#include "net/tls/alert.h"
+#include "net/tls/handshake_pool.h"
+#include "net/tls/record.h"
 #include "net/tls/session.h"
 
 namespace mesh::net {
 
-// ---- the pool ----
-
-// A handshake that was let in: mbedTLS's context, and its place in the pool while it lasts.
-struct AdmittedHandshake {
-  template <class Options>
-  AdmittedHandshake(std::shared_ptr<std::atomic<std::size_t>> counter, std::size_t thread_index, Options options)
-      : session(std::move(options)), thread(thread_index), count(std::move(counter)) {}
-  ~AdmittedHandshake() { count->fetch_sub(1, std::memory_order_relaxed); }
-  AdmittedHandshake(const AdmittedHandshake&) = delete;
-  AdmittedHandshake& operator=(const AdmittedHandshake&) = delete;
-
-  HandshakeSession session;
-  const std::size_t thread;            // all its steps run there
-  std::atomic<bool> cancelled{false};  // nobody waits for the result
-  std::shared_ptr<std::atomic<std::size_t>> count;
-};
-
-// One step as a message to a pool thread.
-struct HandshakeStep {
-  std::shared_ptr<AdmittedHandshake> handshake;
-  Bytes in;
-  UniqueFunction<void(std::optional<HandshakeSession::Progress>, Bytes out)> answer;  // no progress: the pool has ended
-};
-
-class HandshakePool::Core {
- public:
-  explicit Core(const HandshakePoolOptions& options) : options_(options) {
-    CHECK(options.threads > 0);
-    prepare_for_threads();
-    for (std::size_t n = 0; n < options.threads; ++n) boxes_.push_back(std::make_unique<Mailbox<HandshakeStep>>(1));
-    for (std::size_t n = 0; n < options.threads; ++n)
-      threads_.emplace_back(options.thread_name, [this, &box = *boxes_[n]] { serve(box); });
-  }
-
-  // Null: full, counted.
-  template <class Options>
-  std::shared_ptr<AdmittedHandshake> admit(Options options) {
-    const std::size_t before = sessions_->fetch_add(1, std::memory_order_relaxed);
-    if (before < options_.sessions_max && queued() < options_.queue_max)
-      return std::make_shared<AdmittedHandshake>(sessions_, next_thread_++ % boxes_.size(), std::move(options));
-    sessions_->fetch_sub(1, std::memory_order_relaxed);
-    refused_.fetch_add(1, std::memory_order_relaxed);
-    return nullptr;
-  }
-
-  // An admitted handshake has one step at a time on its way, so sessions_max bounds the boxes. False: the pool has ended.
-  bool submit(HandshakeStep step) {
-    Mailbox<HandshakeStep>& box = *boxes_[step.handshake->thread];
-    queued_.fetch_add(1, std::memory_order_relaxed);
-    if (box.push_answer(std::move(step))) return true;
-    queued_.fetch_sub(1, std::memory_order_relaxed);
-    return false;
-  }
-
-  void end() {
-    ending_.store(true);
-    for (auto& box : boxes_) box->close();
-    for (Thread& thread : threads_) thread.join();
-  }
-
-  [[nodiscard]] std::size_t sessions() const { return sessions_->load(std::memory_order_relaxed); }
-  [[nodiscard]] std::size_t queued() const { return queued_.load(std::memory_order_relaxed); }
-  [[nodiscard]] std::uint64_t refused_total() const { return refused_.load(std::memory_order_relaxed); }
-
- private:
-  void serve(Mailbox<HandshakeStep>& box) {
-    std::vector<HandshakeStep> steps;
-    while (box.wait(steps)) {
-      for (HandshakeStep& step : steps) {
-        queued_.fetch_sub(1, std::memory_order_relaxed);
-        run(std::move(step));
-      }
-      steps.clear();
-    }
-  }
-
-  void run(HandshakeStep step) {
-    if (step.handshake->cancelled.load(std::memory_order_relaxed)) return;
-    if (ending_.load()) return step.answer(std::nullopt, {});
-    Bytes out;
-    const HandshakeSession::Progress progress = step.handshake->session.step(step.in, out);
-    step.answer(progress, std::move(out));
-  }
-
-  const HandshakePoolOptions options_;
-  std::vector<std::unique_ptr<Mailbox<HandshakeStep>>> boxes_;
-  std::shared_ptr<std::atomic<std::size_t>> sessions_ = std::make_shared<std::atomic<std::size_t>>(0);
-  std::atomic<std::size_t> queued_{0};
-  std::atomic<std::size_t> next_thread_{0};
-  std::atomic<std::uint64_t> refused_{0};
-  std::atomic<bool> ending_{false};
-  std::vector<Thread> threads_;
-};
-
-HandshakePool::HandshakePool(const HandshakePoolOptions& options) : core_(std::make_shared<Core>(options)) {}
-HandshakePool::~HandshakePool() { core_->end(); }
-std::size_t HandshakePool::sessions() const { return core_->sessions(); }
-std::size_t HandshakePool::queued() const { return core_->queued(); }
-std::uint64_t HandshakePool::refused_total() const { return core_->refused_total(); }
-
 // ---- one handshake ----
+
+namespace {
+
+// Before encryption has begun, so without a session.
+Bytes plain_alert(Alert alert) {
+  return {static_cast<char>(RecordType::Alert), 3, 3, 0, 2, static_cast<char>(kAlertFatal), static_cast<char>(alert)};
+}
+
+}  // namespace
 
 class TlsHandshake::Operation final : StreamObserver {
  public:
@@ -130,7 +39,7 @@ class TlsHandshake::Operation final : StreamObserver {
   }
   ~Operation() override {
     *self_ = nullptr;
-    if (handshake_ != nullptr) handshake_->cancelled.store(true, std::memory_order_relaxed);
+    if (id_ != 0) pool_->leave(id_);
   }
 
   void start_client(TlsClientOptions options) {
@@ -138,8 +47,9 @@ class TlsHandshake::Operation final : StreamObserver {
       return fail_later(error(Code::Invalid, "a TLS client needs a server name of 1 to {} bytes", kServerNameBytesMax));
     if (options.trust == nullptr && options.pinned_root_key_hash.size() != kSha256Bytes)
       return fail_later(error(Code::Invalid, "a TLS client needs a trust bundle or the key hash of a root"));
-    if (!admit(std::move(options))) return fail_later(overloaded());
-    submit({});
+    time_begun_ = options.time_begun;
+    stream_->resume_reading();  // to see if the server gives up while this waits for its turn
+    enter(HandshakeSide::Client, std::move(options), {});
   }
   // Nothing is spent on a client before it speaks.
   void start_server(TlsServerOptions options) {
@@ -148,25 +58,24 @@ class TlsHandshake::Operation final : StreamObserver {
     server_options_ = std::make_unique<TlsServerOptions>(std::move(options));
     stream_->resume_reading();
   }
+  [[nodiscard]] bool begun() const { return begun_; }
 
  private:
+  using Answer = PooledHandshake::Answer;
+
   template <class Options>
-  bool admit(Options options) {
-    handshake_ = pool_->admit(std::move(options));
-    return handshake_ != nullptr;
-  }
-  [[nodiscard]] static Error overloaded() {
-    return error(Code::Overloaded, "too many TLS handshakes at a time; try again later");
-  }
+  void enter(HandshakeSide side, Options options, Bytes in);
 
   void on_data(ByteView data) override;
   void on_end() override;
   void on_failed(const Error& failure) override;
   void on_timer();
   void submit(Bytes in);
-  void stepped(std::optional<HandshakeSession::Progress> progress, Bytes out);
+  void stepped(Answer answer, Bytes out);
+  void needs_bytes();
   void succeed();
   void refuse(Error failure, bool alerted);
+  void refuse_overloaded();
   void fail_later(Error failure);
   void fail(Error failure);
 
@@ -177,48 +86,80 @@ class TlsHandshake::Operation final : StreamObserver {
   OnDone on_done_;
   Timer timer_;
   std::unique_ptr<TlsServerOptions> server_options_;  // until the client speaks
-  std::shared_ptr<AdmittedHandshake> handshake_;
+  std::shared_ptr<PooledHandshake> handshake_;        // from then on
+  HandshakePool::Core::Id id_ = 0;                    // likewise
+  HandshakeSide side_ = HandshakeSide::Server;
+  MonoTime entered_at_{};
+  Duration time_begun_ = Duration::max();
+  bool stepping_ = false;  // a step waits or is under way
+  bool begun_ = false;
   std::size_t bytes_in_ = 0;
+  Bytes early_;                   // came during the first step or the wait for it, for the second
   std::optional<Error> refusal_;  // told to the peer by an alert; waiting for it to go
   std::shared_ptr<Operation*> self_ = std::make_shared<Operation*>(this);  // null inside once this is gone
 };
+
+// Until the first step is done the stream is read on: a peer that gives up is noticed before anything is spent on it.
+template <class Options>
+void TlsHandshake::Operation::enter(HandshakeSide side, Options options, Bytes in) {
+  side_ = side;
+  entered_at_ = loop_.now();
+  stepping_ = true;
+  // A step's answer comes back through the loop, which may be gone by then, and so may this.
+  auto on_answer = [loop = loop_.ref(), self = self_](Answer answer, Bytes out) {
+    (void)loop.post([self, answer, out = std::move(out)]() mutable {
+      if (*self != nullptr) (*self)->stepped(answer, std::move(out));
+    });
+  };
+  handshake_ = std::make_shared<PooledHandshake>(
+      PooledHandshake{.options = std::move(options), .in = std::move(in), .on_answer = std::move(on_answer)});
+  id_ = pool_->begin({.side = side, .deadline = timer_.deadline(), .time_begun = time_begun_}, handshake_);
+  if (id_ == 0) fail_later(error(Code::Cancelled, "TLS has been shut down"));
+}
 
 void TlsHandshake::Operation::on_data(ByteView data) {
   if (refusal_) return;
   bytes_in_ += data.size();
   if (bytes_in_ > kHandshakeBytesMax + Loop::kReadBufferBytes)
     return fail(error(Code::Corrupt, "more than {} bytes in one handshake", kHandshakeBytesMax));
-  if (server_options_ != nullptr && !admit(std::move(*std::exchange(server_options_, nullptr)))) return fail(overloaded());
-  stream_->pause_reading();
-  submit(Bytes(data));
+  if (server_options_ != nullptr)
+    return enter(HandshakeSide::Server, std::move(*std::exchange(server_options_, nullptr)), Bytes(data));
+  if (stepping_)
+    early_.append(data);
+  else
+    submit(Bytes(data));
 }
 
 void TlsHandshake::Operation::submit(Bytes in) {
-  // The step's answer comes back through the loop, which may be gone by then, and so may this.
-  auto answer = [loop = loop_.ref(), self = self_](std::optional<HandshakeSession::Progress> progress, Bytes out) {
-    (void)loop.post([self, progress, out = std::move(out)]() mutable {
-      if (*self != nullptr) (*self)->stepped(progress, std::move(out));
-    });
-  };
-  if (!pool_->submit({handshake_, std::move(in), std::move(answer)}))
-    fail_later(error(Code::Cancelled, "TLS has been shut down"));
+  stepping_ = true;
+  stream_->pause_reading();
+  pool_->submit(id_, std::move(in));
 }
 
-void TlsHandshake::Operation::stepped(std::optional<HandshakeSession::Progress> progress, Bytes out) {
-  using Progress = HandshakeSession::Progress;
-  if (!progress) return fail(error(Code::Cancelled, "TLS has been shut down"));
+void TlsHandshake::Operation::stepped(Answer answer, Bytes out) {
+  if (refusal_) return;  // its deadline came during the step
+  if (answer == Answer::Ended) return fail(error(Code::Cancelled, "TLS has been shut down"));
+  if (answer == Answer::Overloaded) return refuse_overloaded();
+  stepping_ = false;
   if (!out.empty()) stream_->write(out);
-  switch (*progress) {
-    case Progress::NeedsBytes: return stream_->resume_reading();
-    case Progress::Done: return succeed();
-    case Progress::Failed: return refuse(handshake_->session.failure(), !out.empty());
+  switch (answer) {
+    case Answer::Done: return succeed();
+    case Answer::Failed: return refuse(handshake_->session->failure(), !out.empty());
+    default: return needs_bytes();
   }
+}
+
+void TlsHandshake::Operation::needs_bytes() {
+  if (!std::exchange(begun_, true) && time_begun_ < timer_.deadline() - loop_.now())
+    timer_.start_at(loop_.now() + time_begun_);
+  if (!early_.empty()) return submit(std::exchange(early_, {}));
+  stream_->resume_reading();
 }
 
 void TlsHandshake::Operation::succeed() {
   timer_.stop();
-  auto stream = std::make_unique<TlsStream>(std::move(stream_), handshake_->session.take_session(),
-                                            handshake_->session.take_rest());
+  auto stream = std::make_unique<TlsStream>(std::move(stream_), handshake_->session->take_session(),
+                                            handshake_->session->take_rest());
   handshake_.reset();
   OnDone on_done = std::move(on_done_);
   on_done(std::move(stream));
@@ -235,6 +176,17 @@ void TlsHandshake::Operation::refuse(Error failure, bool alerted) {
   timer_.start_at(std::min(timer_.deadline(), loop_.now() + kHandshakeAlertTimeMax));
 }
 
+// TLS has no alert for this; "canceled for some reason unrelated to a protocol failure" (RFC 5246, 7.2.2) is nearest, and
+// lets a client try elsewhere at once.
+void TlsHandshake::Operation::refuse_overloaded() {
+  const std::string_view what = !begun_ ? "waited for its turn" : stepping_ ? "waited for its next step" : "had a silent peer";
+  Error failure = error(Code::Overloaded, "our side has more TLS handshakes than it can do in time; this one {}, and ended after {} ms",
+                        what, to_millis(loop_.now() - entered_at_));
+  const bool tell = side_ == HandshakeSide::Server && !begun_;
+  if (tell) stream_->write(plain_alert(Alert::UserCanceled));
+  refuse(std::move(failure), tell);
+}
+
 void TlsHandshake::Operation::on_end() {
   if (refusal_) return fail(std::move(*refusal_));
   fail(error(Code::Unavailable, "the peer closed the connection during the handshake"));
@@ -247,6 +199,10 @@ void TlsHandshake::Operation::on_failed(const Error& failure) {
 
 void TlsHandshake::Operation::on_timer() {
   if (refusal_) return fail(std::move(*refusal_));
+  if (stepping_) {
+    pool_->expire(std::exchange(id_, 0));
+    return refuse_overloaded();
+  }
   fail(error(Code::Timeout, "not done by its deadline"));
 }
 
@@ -259,7 +215,7 @@ void TlsHandshake::Operation::fail_later(Error failure) {
 void TlsHandshake::Operation::fail(Error failure) {
   timer_.stop();
   stream_.reset();
-  if (handshake_ != nullptr) handshake_->cancelled.store(true, std::memory_order_relaxed);
+  if (id_ != 0) pool_->leave(std::exchange(id_, 0));
   handshake_.reset();
   *self_ = nullptr;  // a step on its way finds nobody
   OnDone on_done = std::move(on_done_);
@@ -277,5 +233,6 @@ TlsHandshake::TlsHandshake(HandshakePool& pool, std::unique_ptr<Stream> stream, 
 }
 
 TlsHandshake::~TlsHandshake() = default;
+bool TlsHandshake::begun() const { return operation_->begun(); }
 
 }  // namespace mesh::net

@@ -1,7 +1,9 @@
 // From a connected stream to a TlsStream: TLS 1.2, ECDHE-ECDSA-AES128-GCM-SHA256, P-256 and nothing else.
 //
 // A handshake costs 8 ms of CPU, so its arithmetic runs on the threads of a HandshakePool, in steps: the loop brings the
-// bytes that have arrived, a thread works on them and gives back bytes to send. No thread waits for a peer.
+// bytes that have arrived, a thread works on them and gives back bytes to send. No thread waits for a peer. When more
+// handshakes come than the threads can do, most of those that can be done in time are, and the others fail without having
+// cost anything: handshake_schedule.h has the rules.
 // Thread: a TlsHandshake belongs to the loop of its stream. `verify` and `select` run on a pool thread: pure functions of
 // their arguments and of immutable values.
 //
@@ -15,7 +17,7 @@
 //   what `verify` said, with its code
 //   Corrupt          bytes that are not TLS or not allowed here     Unsupported  no common version, suite or ALPN
 //   Timeout          not done by the deadline                       Unavailable  the peer closed or reset
-//   Overloaded       the pool is full
+//   Overloaded       it never began, or waited too long for a thread (begun() tells which); or the peer says so of itself
 #pragma once
 
 #include <cstddef>
@@ -43,8 +45,9 @@ inline constexpr std::size_t kServerNameBytesMax = 255;
 
 struct HandshakePoolOptions {
   std::size_t threads = 2;
-  std::size_t queue_max = 256;      // steps that wait for a thread; beyond: no new handshake (Overloaded)
-  std::size_t sessions_max = 1024;  // handshakes that have begun (45 KB each); beyond: no new one (Overloaded)
+  std::size_t begun_max = 64;       // each way (client, server): begun ones whose peer is not silent; beyond: new ones wait
+  std::size_t sessions_max = 512;   // each way: begun ones in all (45 KB each); beyond: a silent one has to go, or new ones wait
+  std::size_t waiting_max = 1'024;  // each way: not begun (under 1 KB each); beyond: the oldest is refused (Overloaded)
   std::string thread_name = "mesh-tls";
 };
 
@@ -56,11 +59,14 @@ class HandshakePool {
   HandshakePool(const HandshakePool&) = delete;
   HandshakePool& operator=(const HandshakePool&) = delete;
 
-  [[nodiscard]] std::size_t sessions() const;  // begun and not ended; any thread
-  [[nodiscard]] std::size_t queued() const;    // steps that wait; any thread
-  [[nodiscard]] std::uint64_t refused_total() const;
+  // Any thread.
+  [[nodiscard]] std::size_t waiting() const;            // not begun
+  [[nodiscard]] std::size_t sessions() const;           // begun and not ended
+  [[nodiscard]] std::size_t queued() const;             // steps of begun ones that wait for a thread
+  [[nodiscard]] std::uint64_t refused_total() const;    // had to go, to make room for others
+  [[nodiscard]] std::uint64_t dropped_total() const;    // could not be done by their deadline; no CPU spent on them from then on
 
-  class Core;  // for handshake.cc
+  class Core;  // for net/tls: handshake_pool.h
   [[nodiscard]] const std::shared_ptr<Core>& core() const { return core_; }
 
  private:
@@ -78,6 +84,7 @@ struct TlsClientOptions {
   std::vector<std::string> alpn{};                // if any, the server must choose one
   TlsVerify verify{};                             // none: chain and name suffice
   MonoTime deadline = kNever;                     // kNever: kHandshakeTimeMax from now
+  Duration time_begun = Duration::max();          // for the peer and the arithmetic, once it has begun; the deadline holds too
 };
 
 enum class ClientCertificate : std::uint8_t {
@@ -101,12 +108,15 @@ class TlsHandshake {
  public:
   using OnDone = UniqueFunction<void(Result<std::unique_ptr<TlsStream>>)>;
 
-  // stream: connected, nothing read from it yet. A server's session takes room in the pool only once the client speaks.
+  // stream: connected, nothing read from it yet. A server takes a place in the pool only once the client speaks.
   TlsHandshake(HandshakePool& pool, std::unique_ptr<Stream> stream, TlsClientOptions options, OnDone on_done);
   TlsHandshake(HandshakePool& pool, std::unique_ptr<Stream> stream, TlsServerOptions options, OnDone on_done);
   ~TlsHandshake();
   TlsHandshake(const TlsHandshake&) = delete;
   TlsHandshake& operator=(const TlsHandshake&) = delete;
+
+  // Its first step has been run. False when on_done says Overloaded: our own side could not begin it in time.
+  [[nodiscard]] bool begun() const;
 
  private:
   class Operation;

@@ -309,6 +309,9 @@ int HandshakeSession::Machine::on_server_name(void* self, mbedtls_ssl_context* s
 int HandshakeSession::Machine::on_verify(void* self, mbedtls_x509_crt* certificate, int depth, std::uint32_t* flags) {
   auto& machine = *static_cast<Machine*>(self);
   const bool pinned = machine.is_client_ && machine.client_.trust == nullptr;
+  // The first call is for the top of the chain: where all is good, one of our roots.
+  Bytes& root = machine.session.peer_root_key_hash;
+  if (!pinned && root.empty()) root = key_hash_of_certificate(*certificate);
   if (depth != 0) {
     machine.flags_above_ |= *flags;
     if (pinned) *flags = 0;

@@ -29,6 +29,7 @@ struct TlsSession {
   TrafficKey write;
   TrafficKey read;
   std::optional<CertificateInfo> peer;  // none: the client showed no certificate
+  Bytes peer_root_key_hash;             // of the root that the peer's chain leads to; empty: none, or a pinned one
   std::string alpn;
   std::string server_name;
 };

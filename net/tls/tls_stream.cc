@@ -76,6 +76,7 @@ struct TlsStream::Parts final : StreamObserver {
         writer(session.write),
         reader(session.read),
         backlog(std::move(early)),
+        peer_root_key_hash(std::move(session.peer_root_key_hash)),
         alpn(std::move(session.alpn)),
         server_name(std::move(session.server_name)) {
     if (session.peer) peer = std::make_unique<const CertificateInfo>(std::move(*session.peer));
@@ -121,6 +122,7 @@ struct TlsStream::Parts final : StreamObserver {
   RecordReader reader;
   Bytes backlog;  // encrypted: before reading begins what came with the handshake, else the front of a record
   std::unique_ptr<const CertificateInfo> peer;
+  Bytes peer_root_key_hash;
   std::string alpn;
   std::string server_name;
   bool* gone = nullptr;  // set by the destructor, for the call in progress
@@ -313,6 +315,7 @@ TlsStream::TlsStream(std::unique_ptr<Stream> below, TlsSession session, Bytes ea
 TlsStream::~TlsStream() = default;
 
 const CertificateInfo* TlsStream::peer() const { return parts_->peer.get(); }
+const Bytes& TlsStream::peer_root_key_hash() const { return parts_->peer_root_key_hash; }
 const std::string& TlsStream::alpn() const { return parts_->alpn; }
 const std::string& TlsStream::server_name() const { return parts_->server_name; }
 

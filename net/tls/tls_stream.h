@@ -37,6 +37,8 @@ class TlsStream final : public ByteStream {
 
   // The peer's leaf; null if it showed none (a client, where the server allows that).
   [[nodiscard]] const CertificateInfo* peer() const;
+  // CertificateInfo::key_hash of the root that the peer's chain leads to; empty: it showed none, or the root was pinned.
+  [[nodiscard]] const Bytes& peer_root_key_hash() const;
   [[nodiscard]] const std::string& alpn() const;         // empty: none
   [[nodiscard]] const std::string& server_name() const;  // that the client asked for
 

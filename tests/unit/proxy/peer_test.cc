@@ -2,7 +2,9 @@
 
 #include "agent/proxy/caller.h"
 #include "model/spiffe.h"
+#include "net/tls/identity.h"
 #include "tests/test.h"
+#include "tests/unit/proxy/same_subject_roots.h"
 
 namespace mesh::proxy {
 
@@ -59,6 +61,16 @@ TEST_CASE("a server name gives the service, if it is of this domain and datacent
   EXPECT_EQ(service_of(model::service_sni("db", "dc2", kDomain), kHere).error().code, Code::NotFound);
   EXPECT_FALSE(service_of("db", kHere).ok());
   EXPECT_FALSE(service_of("", kHere).ok());
+}
+
+TEST_CASE("a root is removed when its key is, whatever the subjects say") {
+  const auto trust = [](const std::vector<std::string>& pems) { return *net::TrustBundle::from_pem(pems); };
+  const auto both = trust({kRootA, kRootB});
+  EXPECT_EQ(both->roots()[0].subject, both->roots()[1].subject);
+  EXPECT(removed_roots(both.get(), both.get()).empty());
+  EXPECT_EQ(removed_roots(both.get(), trust({kRootB}).get()), std::vector<Bytes>{both->roots()[0].key_hash});
+  EXPECT(removed_roots(both.get(), trust({kRootB, kRootAgainA}).get()).empty());
+  EXPECT(removed_roots(nullptr, both.get()).empty());
 }
 
 }  // namespace mesh::proxy

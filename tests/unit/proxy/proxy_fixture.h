@@ -26,8 +26,12 @@ struct TestAuthority {
   explicit TestAuthority(std::string name = "test root") {
     auto made = net::Signer::make_root({std::move(name), kTestDomain, validity()});
     REQUIRE(made.ok());
-    root_pem = made->certificate_pem;
-    auto opened = net::Signer::from_pem(made->certificate_pem, made->key_pem);
+    open(made->certificate_pem, made->key_pem);
+  }
+  TestAuthority(const Bytes& certificate_pem, const Bytes& key_pem) { open(certificate_pem, key_pem); }
+  void open(const Bytes& certificate_pem, const Bytes& key_pem) {
+    root_pem = certificate_pem;
+    auto opened = net::Signer::from_pem(certificate_pem, key_pem);
     REQUIRE(opened.ok());
     signer = std::make_unique<net::Signer>(std::move(*opened));
   }

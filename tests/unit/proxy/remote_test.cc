@@ -2,6 +2,7 @@
 #include "agent/proxy/preface.h"
 #include "net/tls/tls_stream.h"
 #include "tests/unit/proxy/proxy_fixture.h"
+#include "tests/unit/proxy/same_subject_roots.h"
 
 namespace mesh::proxy {
 
@@ -13,8 +14,9 @@ using net::wait_for;
 
 // web runs on host a and calls db, which runs on host b.
 struct TwoHosts {
-  explicit TwoHosts(const ProxyLimits& limits = {})
-      : a(loop, pool, authority, 31, limits), b(loop, pool, authority, 32, limits), program(loop) {
+  explicit TwoHosts(const ProxyLimits& limits = {}, TestAuthority with_authority = TestAuthority(),
+                    const net::HandshakePoolOptions& with_pool = {.threads = 1})
+      : pool(with_pool), authority(std::move(with_authority)), a(loop, pool, authority, 31, limits), b(loop, pool, authority, 32, limits), program(loop) {
     a.route_to("db");
     a.endpoints_of("db", {b.endpoint("db-1")});
     a.next.processes = std::make_shared<const ProcessRules>(std::vector<ProcessRule>{{"web", 1000}});
@@ -31,7 +33,7 @@ struct TwoHosts {
   bool is_reset(CallingProgram& caller) { return caller.is_reset(loop); }
 
   Loop loop{"test"};
-  net::HandshakePool pool{{.threads = 1}};
+  net::HandshakePool pool;
   TestAuthority authority;
   Host a, b;
   Program program;
@@ -172,6 +174,61 @@ TEST_CASE("an open connection ends when its root is not believed any more, not w
   two.b.publish();
   EXPECT(two.is_reset(caller));
   EXPECT_EQ(two.b.closed("inbound", "PEER_NO_LONGER_TRUSTED"), 1);
+}
+
+TEST_CASE("roots with one subject are told apart by their keys, and a root issued anew for its key is the same one") {
+  const TestAuthority another(kRootB, kRootKeyB);
+  TwoHosts two({}, TestAuthority(kRootA, kRootKeyA));
+  CallingProgram caller(two.loop, two.a.mesh_address());
+  caller.write("x");
+  REQUIRE(two.until([&] { return two.program.received() == "x"; }));
+  two.b.ids.trust = trust_in({kRootAgainA, another.root_pem});
+  two.b.publish();
+  caller.write("y");
+  REQUIRE(two.until([&] { return two.program.received() == "xy"; }));
+  two.b.ids.trust = trust_in({another.root_pem});
+  two.b.publish();
+  EXPECT(two.is_reset(caller));
+  EXPECT_EQ(two.b.closed("inbound", "PEER_NO_LONGER_TRUSTED"), 1);
+}
+
+TEST_CASE("a service with one instance has the whole setup time for it, one with two goes on after the time of an attempt") {
+  TwoHosts two({.attempt_time = milliseconds(100), .setup_time = seconds(1), .failure_memory = {}});
+  Program frozen(two.loop, "127.0.0.34:0");  // accepts and says nothing
+  MeshEndpoint stuck = two.b.endpoint("db-0");
+  stuck.node_id = model::NodeId("stuck");
+  stuck.mesh = frozen.where().address();
+  two.a.endpoints_of("db", {stuck});
+  two.a.publish();
+  const MonoTime began = two.loop.now();
+  CallingProgram alone(two.loop, two.a.mesh_address());
+  EXPECT(two.is_reset(alone));
+  EXPECT_GE(two.loop.now() - began, milliseconds(990));
+  EXPECT_EQ(two.a.closed("outbound", "HOST_TIMEOUT"), 1);
+  two.a.endpoints_of("db", {two.b.endpoint("db-1"), stuck});  // the second connection begins with the second one
+  two.a.publish();
+  CallingProgram caller(two.loop, two.a.mesh_address());
+  caller.write("x");
+  REQUIRE(two.until([&] { return two.program.received() == "x"; }));
+  EXPECT_EQ(two.a.metric("meshd_proxy_attempt_failures_total", {"HOST_TIMEOUT"}), 2);
+}
+
+TEST_CASE("a handshake that gets no turn in time is OVERLOADED here: no other instance is tried and none is blamed") {
+  TwoHosts two({.setup_time = milliseconds(100)}, TestAuthority(), {.threads = 1, .begun_max = 1, .sessions_max = 1});
+  net::StreamPair silent(two.loop);
+  net::TlsClientOptions options;
+  options.trust = two.a.ids.trust;
+  options.server_name = "nobody";
+  const net::TlsHandshake occupied(two.pool, std::move(silent.a), std::move(options), [](const auto&) {});
+  REQUIRE(two.until([&] { return two.pool.sessions() == 1; }));
+  two.a.endpoints_of("db", {two.b.endpoint("db-1"), two.b.endpoint("db-2")});
+  two.a.publish();
+  CallingProgram caller(two.loop, two.a.mesh_address());
+  EXPECT(two.is_reset(caller));
+  EXPECT_EQ(two.a.closed("outbound", "OVERLOADED"), 1);
+  EXPECT_EQ(two.a.metric("meshd_proxy_attempt_failures_total"), 0);
+  EXPECT_EQ(two.pool.dropped_total(), 1u);
+  EXPECT(two.a.conserved());
 }
 
 TEST_CASE("the next instance is tried when a host does not answer or a program refuses, and gets the first bytes too") {

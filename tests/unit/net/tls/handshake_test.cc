@@ -309,9 +309,9 @@ TEST_CASE("many handshakes at a time share certificates and roots") {
   }
 }
 
-TEST_CASE("a full pool refuses, and room comes back") {
+TEST_CASE("a handshake waits for room without cost until its deadline, and room comes back") {
   Loop loop("test");
-  HandshakePool pool({.threads = 1, .sessions_max = 1});
+  HandshakePool pool({.threads = 1, .begun_max = 1, .sessions_max = 1});
   Peers peers;
   StreamPair silent(loop);
   std::optional<Error> first;
@@ -321,14 +321,63 @@ TEST_CASE("a full pool refuses, and room comes back") {
                          [&](auto result) { first = result.error(); });
     settle(loop);
     EXPECT_EQ(pool.sessions(), 1u);
-    TlsAttempt refused(loop, pool, client_options(peers.client, peers.authority.trust),
-                       server_options(peers.server, peers.authority.trust));
-    REQUIRE(refused.finish(loop));
-    EXPECT_EQ(refused.a_failure->code, Code::Overloaded);
-    EXPECT_EQ(pool.refused_total(), 1u);
+    TlsClientOptions brief = client_options(peers.client, peers.authority.trust);
+    brief.deadline = loop.now() + milliseconds(30);
+    TlsAttempt late(loop, pool, std::move(brief), server_options(peers.server, peers.authority.trust));
+    REQUIRE(late.finish(loop));
+    CAPTURE(told(late));
+    EXPECT_EQ(late.a_failure->code, Code::Overloaded);
+    EXPECT_FALSE(late.client_side->begun());
+    EXPECT_EQ(late.b_failure->code, Code::Unavailable);  // the client has closed without a word
+    EXPECT_EQ(pool.dropped_total(), 1u);
+    EXPECT_EQ(pool.sessions(), 1u);
   }
   REQUIRE(wait_for(loop, [&] { return pool.sessions() == 0; }));
   EXPECT_FALSE(first.has_value());  // destroyed, so silent
+}
+
+TEST_CASE("a server that has no turn to give says so by an alert") {
+  Loop loop("test");
+  HandshakePool clients({.threads = 1});
+  HandshakePool servers({.threads = 1, .begun_max = 1, .sessions_max = 1, .waiting_max = 1});
+  Peers peers;
+  const auto attempt = [&] {
+    return std::make_unique<TlsAttempt>(loop, clients, servers, client_options(peers.client, peers.authority.trust),
+                                        server_options(peers.server, peers.authority.trust));
+  };
+  StreamPair begun(loop);
+  TlsHandshake silent(servers, std::move(begun.b), server_options(peers.server, peers.authority.trust), [](auto) {});
+  begun.a->write(Bytes("\x16\x03\x01\x00\x40", 5));  // the head of a client's first record
+  REQUIRE(wait_for(loop, [&] { return servers.sessions() == 1; }));
+  const auto oldest = attempt();
+  REQUIRE(wait_for(loop, [&] { return servers.waiting() == 1; }));
+  const auto newest = attempt();
+  REQUIRE(oldest->finish(loop));
+  CAPTURE(told(*oldest));
+  EXPECT_EQ(oldest->a_failure->code, Code::Overloaded);
+  EXPECT(oldest->client_side->begun());  // so the client can tell that it is the server
+  EXPECT_EQ(oldest->b_failure->code, Code::Overloaded);
+  EXPECT_EQ(servers.refused_total(), 1u);
+  begun.a->reset();
+  REQUIRE(newest->finish(loop));
+  EXPECT((newest->a != nullptr && newest->b != nullptr));
+}
+
+TEST_CASE("a server that waits for its turn sees its client give up") {
+  Loop loop("test");
+  HandshakePool clients({.threads = 1});
+  HandshakePool servers({.threads = 1, .begun_max = 1, .sessions_max = 1});
+  Peers peers;
+  StreamPair begun(loop);
+  TlsHandshake silent(servers, std::move(begun.b), server_options(peers.server, peers.authority.trust), [](auto) {});
+  begun.a->write(Bytes("\x16\x03\x01\x00\x40", 5));
+  REQUIRE(wait_for(loop, [&] { return servers.sessions() == 1; }));
+  TlsAttempt attempt(loop, clients, servers, client_options(peers.client, peers.authority.trust),
+                     server_options(peers.server, peers.authority.trust));
+  REQUIRE(wait_for(loop, [&] { return servers.waiting() == 1; }));
+  attempt.client_side.reset();
+  REQUIRE(wait_for(loop, [&] { return servers.waiting() == 0; }));
+  EXPECT_EQ(attempt.b_failure->code, Code::Unavailable);
 }
 
 TEST_CASE("handshakes of a pool that ends are told so") {

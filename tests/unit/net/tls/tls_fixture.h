@@ -84,10 +84,13 @@ inline TlsClientOptions client_options(std::shared_ptr<const TlsIdentity> identi
 
 // Both ends of one attempt, over a loopback connection.
 struct TlsAttempt {
-  TlsAttempt(Loop& loop, HandshakePool& pool, TlsClientOptions client, TlsServerOptions server) : pair(loop) {
-    server_side = std::make_unique<TlsHandshake>(pool, std::move(pair.b), std::move(server),
+  TlsAttempt(Loop& loop, HandshakePool& pool, TlsClientOptions client, TlsServerOptions server)
+      : TlsAttempt(loop, pool, pool, std::move(client), std::move(server)) {}
+  TlsAttempt(Loop& loop, HandshakePool& client_pool, HandshakePool& server_pool, TlsClientOptions client, TlsServerOptions server)
+      : pair(loop) {
+    server_side = std::make_unique<TlsHandshake>(server_pool, std::move(pair.b), std::move(server),
                                                  [this](auto result) { take(std::move(result), b, b_failure); });
-    client_side = std::make_unique<TlsHandshake>(pool, std::move(pair.a), std::move(client),
+    client_side = std::make_unique<TlsHandshake>(client_pool, std::move(pair.a), std::move(client),
                                                  [this](auto result) { take(std::move(result), a, a_failure); });
   }
   bool finish(Loop& loop) {
