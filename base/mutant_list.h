@@ -42,6 +42,12 @@
   M(RepeatsAppliedTwice, "simulator's state machine: the table of sessions is not looked at") \
   M(SessionsNotInTables, "simulator's state machine: a restart or a snapshot forgets the sessions") \
   M(FlushReportedNotDone, "simulator's tables: a flush reports what it has not written") \
+  M(MemberRowFirst, "members: a server's row goes before Raft has let it go") \
+  M(MemberNotLetGo, "members: Raft does not let a server go that leaves") \
+  M(MemberQuorumNotAsked, "members: a removal does not ask whether the others are a majority") \
+  M(MemberLiveUnheard, "members: the beginning of a leadership is a sign of life of everybody") \
+  M(HealthForgotten, "health: a new leader forgets what gossip told before") \
+  M(HealthDoubtsForEver, "health: a leader that doubts itself does not stop") \
   M(GossipRumorsNeverEnd, "gossip: a rumor is sent for ever") \
   M(GossipOldNewsTaken, "gossip: an alive rumor of an older incarnation is believed") \
   M(GossipRefutesUnchanged, "gossip: a refutation keeps the incarnation")

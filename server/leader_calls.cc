@@ -77,6 +77,19 @@ class LeaderCalls::LocalSink final : public net::RpcReplySink {
   std::uint64_t attempt_;
 };
 
+// Counts an answer that another server waits for.
+class LeaderCalls::CountedSink final : public net::RpcReplySink {
+ public:
+  CountedSink(net::RpcReply reply, std::shared_ptr<std::size_t> count) : reply_(std::move(reply)), count_(std::move(count)) { ++*count_; }
+  ~CountedSink() override { --*count_; }
+  void finish(Result<Bytes> result) override { reply_.finish(std::move(result)); }
+  void set_on_cancelled(UniqueFunction<void()> on_cancelled) override { reply_.on_cancelled(std::move(on_cancelled)); }
+
+ private:
+  net::RpcReply reply_;
+  std::shared_ptr<std::size_t> count_;
+};
+
 LeaderCalls::LeaderCalls(Parts parts) : parts_(parts), timer_(parts.loop, [this] { look_again(); }) {
   if (parts_.metrics == nullptr) return;
   forwarded_ = parts_.metrics->counter({"meshd_server_calls_forwarded_total", "Calls passed on to the leader"});
@@ -130,7 +143,7 @@ void LeaderCalls::answer_forwarded(std::string_view path, net::RpcRequest reques
   const auto method = methods_.find(path);
   if (method == methods_.end()) return reply.finish(error(Code::Unsupported, "{} is not passed on", path));
   if (!parts_.host.serves()) return reply.finish(error(Code::Unavailable, "this server is not the leader"));
-  method->second.handler(std::move(request), std::move(reply));
+  method->second.handler(std::move(request), net::RpcReply(std::make_unique<CountedSink>(std::move(reply), forwarded_here_)));
 }
 
 // --- a call
@@ -228,7 +241,7 @@ void LeaderCalls::try_read(const ReadPtr& read) {
 // --- waiting
 
 void LeaderCalls::on_role() {
-  if (under_way() != 0) timer_.start_after(Duration::zero());
+  if (!calls_.empty() || !reads_.empty()) timer_.start_after(Duration::zero());
 }
 
 // It waits for a leader, or for this server, which has lost the lead, to hear what became of it.

@@ -65,7 +65,8 @@ class LeaderCalls {
   // The role of this server or the leader that it knows has changed.
   void on_role();
 
-  [[nodiscard]] std::size_t under_way() const { return calls_.size() + reads_.size(); }
+  // Answers owed: to clients of this server, and to servers that passed calls on.
+  [[nodiscard]] std::size_t under_way() const { return calls_.size() + reads_.size() + *forwarded_here_; }
 
  private:
   struct Method {
@@ -76,6 +77,7 @@ class LeaderCalls {
   struct Call;
   struct HeldRead;
   class LocalSink;
+  class CountedSink;
   using CallPtr = std::shared_ptr<Call>;
   using ReadPtr = std::shared_ptr<HeldRead>;
 
@@ -98,6 +100,7 @@ class LeaderCalls {
   std::list<CallPtr> calls_;
   std::list<ReadPtr> reads_;
   std::size_t bytes_ = 0;  // of calls_' requests
+  std::shared_ptr<std::size_t> forwarded_here_ = std::make_shared<std::size_t>(0);  // answers may outlive this
   Counter forwarded_;
   Counter waited_;
   net::Timer timer_;

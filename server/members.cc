@@ -91,6 +91,14 @@ Status check_not_last_server(const State& state, const model::NodeId& node_id) {
                "this is the only server: without it there is no cluster; let others join first ('meshctl token join --server')");
 }
 
+Status check_speaks_as_server(const State& state, std::string_view node_id) {
+  const model::Member* member = state.member(node_id);
+  if (member == nullptr) return {};
+  if (member->revoked_at) return error(Code::Denied, "node {} was removed from the cluster", member->name);
+  if (member->kind != model::JoinKind::Server) return error(Code::Denied, "node {} is no server", member->name);
+  return {};
+}
+
 Status check_may_have_leaf(const State& state, const model::NodeId& node_id, std::string_view service) {
   const model::Member* member = state.member(node_id);
   if (member == nullptr) return error(Code::Denied, "node {} is no member of the cluster", node_id.text());

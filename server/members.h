@@ -29,6 +29,10 @@ static_assert(kServersMax < raft::kServersMax);
 // Precondition: the node is the only server, so that there would be no cluster without it.
 [[nodiscard]] Status check_not_last_server(const State& state, const model::NodeId& node_id);
 
+// Whether the node may speak as a server: Denied if it was removed, or joined as something else. A server whose state is
+// behind knows few members; it believes what the certificate says.
+[[nodiscard]] Status check_speaks_as_server(const State& state, std::string_view node_id);
+
 // Errors: Denied, NotFound, Conflict, Invalid, as the page says.
 [[nodiscard]] Status check_leaf(const State& state, const model::LeafIssuedCommand& body);
 

@@ -24,12 +24,6 @@ std::string_view verb_of(raft::MembershipChange::Kind kind) {
   return "";
 }
 
-bool all_removed(const MembershipView& view) {
-  const auto has_row = [&](raft::ServerId each) { return view.servers.contains(each); };
-  return view.settled && std::all_of(view.configuration.voters.begin(), view.configuration.voters.end(), has_row) &&
-         std::all_of(view.configuration.learners.begin(), view.configuration.learners.end(), has_row);
-}
-
 }  // namespace
 
 MembershipDuty::MembershipDuty(Parts parts) : parts_(std::move(parts)), timer_(parts_.loop, [this] { look(); }) {
@@ -46,6 +40,9 @@ MembershipDuty::~MembershipDuty() = default;
 void MembershipDuty::on_role() {
   plan_.reset();
   held_back_.clear();
+  hand_over_pause_ = kHandOverPause;
+  hand_over_after_ = {};
+  led_since_ = parts_.loop.now();
   if (parts_.host.is_leader()) return timer_.start_after(Duration::zero());
   timer_.stop();
   voters_.set(0);
@@ -55,34 +52,24 @@ void MembershipDuty::on_role() {
 }
 
 MembershipView MembershipDuty::view() const {
-  const raft::Core& core = parts_.host.core();
-  MembershipView view;
-  view.self = core.self();
-  view.now = parts_.loop.now();
-  view.configuration = core.configuration();
-  view.settled = parts_.host.serves() && core.configuration_committed();
-  view.last = core.last().index;
-  view.followers = core.followers();
-  parts_.state().servers().each({}, [&](const Bytes&, const model::Server& row) {
-    view.servers.emplace(raft::ServerId(row.server_id), !row.address.empty());
-  });
-  return view;
+  Leadership leadership{led_since_, std::nullopt};
+  if (const Leaving leaving = leaving_.lock()) leadership.leaving = *leaving;
+  return membership_view(parts_.host.core(), parts_.state(), leadership, parts_.loop.now());
 }
 
 Status MembershipDuty::check_removal(raft::ServerId server) const {
   if (!parts_.host.serves()) return error(Code::Unavailable, "this server does not lead");
-  const MembershipView now = view();
-  const auto leaves = [&](raft::ServerId each) { return each != server && !now.servers.contains(each); };
-  if (std::any_of(now.configuration.voters.begin(), now.configuration.voters.end(), leaves)) {
-    return error(Code::Unavailable, "another server is leaving, and one leaves at a time");
-  }
-  return check_dispensable(now, server);
+  if (removals_.size() >= kRemovalsMax)
+    return error(Code::Overloaded, "more than {} removals of servers are waited for", kRemovalsMax);
+  return check_may_leave(view(), server);
 }
 
-void MembershipDuty::await_removals(MonoTime deadline, UniqueFunction<void(Status)> done) {
-  if (removals_.size() >= kRemovalsMax)
-    return done(error(Code::Overloaded, "more than {} removals of servers are waited for", kRemovalsMax));
-  removals_.push_back({deadline, std::move(done)});
+void MembershipDuty::take_out(raft::ServerId server, MonoTime deadline, UniqueFunction<void(Result<Leaving>)> done) {
+  Leaving leaving = leaving_.lock();
+  CHECK(leaving == nullptr || *leaving == server, "servers {} and {} leave at a time", leaving->value(), server.value());
+  if (leaving == nullptr) leaving = std::make_shared<const raft::ServerId>(server);
+  leaving_ = leaving;
+  removals_.push_back({std::move(leaving), deadline, std::move(done)});
   timer_.start_after(Duration::zero());
 }
 
@@ -95,9 +82,9 @@ void MembershipDuty::look() {
   learners_.set(static_cast<double>(now.configuration.learners.size()));
   if (under_way_) return;
   const MembershipStep step = plan_.next(now);
+  if (step.kind == MembershipStep::Kind::HandOver) return hand_over();
   tell_held_back(step.held_back);
   if (step.kind == MembershipStep::Kind::Change) carry_out(step);
-  if (step.kind == MembershipStep::Kind::HandOver) hand_over();
 }
 
 void MembershipDuty::carry_out(const MembershipStep& step) {
@@ -116,23 +103,32 @@ void MembershipDuty::carry_out(const MembershipStep& step) {
 }
 
 void MembershipDuty::hand_over() {
+  if (parts_.loop.now() < hand_over_after_) return;
   under_way_ = true;
-  LOG_INFO("this server was removed from the cluster and hands leadership over");
-  parts_.host.hand_over([this] { under_way_ = false; });
+  if (held_back_.empty()) LOG_INFO("this server was removed from the cluster and hands leadership over");
+  parts_.host.hand_over([this](const Status& status) { on_handed_over(status); });
+}
+
+void MembershipDuty::on_handed_over(const Status& status) {
+  under_way_ = false;
+  if (!parts_.host.is_leader()) return;
+  hand_over_after_ = parts_.loop.now() + hand_over_pause_;
+  hand_over_pause_ = std::min(hand_over_pause_ * 2, kHandOverPauseMax);
+  tell_held_back(status.ok() ? "it leads, and no other server took over" : status.error().message);
 }
 
 void MembershipDuty::answer_removals() {
   std::list<Removal> waiting = std::exchange(removals_, {});
   if (waiting.empty()) return;
   const bool leads = parts_.host.is_leader();
-  const bool done = leads && all_removed(view());
+  const bool out = leads && is_out(view(), *waiting.front().server);  // all wait for the same one
   for (Removal& each : waiting) {
     if (!leads) {
-      each.done(error(Code::Unavailable, "this server does not lead any more; the next leader goes on with the removal"));
-    } else if (done) {
-      each.done({});
+      each.done(error(Code::Unavailable, "this server does not lead any more"));
+    } else if (out) {
+      each.done(std::move(each.server));
     } else if (parts_.loop.now() >= each.deadline) {
-      each.done(error(Code::Timeout, "a server that left is still in the Raft configuration: {}",
+      each.done(error(Code::Timeout, "Raft has not let the server go: {}",
                       held_back_.empty() ? "the change is not committed yet" : held_back_));
     } else {
       removals_.push_back(std::move(each));
@@ -143,7 +139,7 @@ void MembershipDuty::answer_removals() {
 void MembershipDuty::tell_held_back(const std::string& why) {
   if (why == held_back_) return;
   held_back_ = why;
-  if (!why.empty()) LOG_WARN("a server that left the cluster is still counted", {"why", why});
+  if (!why.empty()) LOG_WARN("a server that is to leave is still counted", {"why", why});
 }
 
 }  // namespace mesh::server

@@ -1,5 +1,5 @@
 // MembershipDuty: the leader's duty to keep Raft's configuration in line with the servers of the catalog
-// (server/membership_plan.h decides), and the removal of a server for whoever asks for it.
+// (server/membership_plan.h decides), and the first half of a server's end, for whoever asks for it: Raft lets it go.
 //
 // Thread: the raft loop. It looks every kLookEvery while this server leads. Ownership: host and loop outlive it; so does
 // what `rows` reads. Each step is logged; meshd_raft_membership_changes_total counts them, meshd_raft_voters and
@@ -8,7 +8,7 @@
 
 #include <functional>
 #include <list>
-#include <map>
+#include <memory>
 #include <string>
 
 #include "base/function.h"
@@ -26,6 +26,8 @@ class MembershipDuty {
  public:
   static constexpr Duration kLookEvery = milliseconds(100);
   static constexpr std::size_t kRemovalsMax = 64;  // waited for
+  static constexpr Duration kHandOverPause = seconds(1);  // after a hand-over that came to nothing; doubles up to the maximum
+  static constexpr Duration kHandOverPauseMax = seconds(30);
 
   struct Parts {
     net::Loop& loop;
@@ -40,33 +42,41 @@ class MembershipDuty {
 
   void on_role();
 
+  // A server is on its way out, and not taken in again, for as long as this lives.
+  using Leaving = std::shared_ptr<const raft::ServerId>;
+
   // Whether the server may be taken out of the cluster now. Errors: Unavailable (this server does not lead, or another one
-  // is leaving: whoever has no row is not spoken with any more, so two at once could be a majority that nobody hears),
-  // Precondition (the last one; no majority without it).
+  // is leaving), Precondition (the last one; no majority without it), Overloaded.
   [[nodiscard]] Status check_removal(raft::ServerId server) const;
-  // Fires when no server without a row is in the configuration any more, and that is committed. Errors: Unavailable
-  // (leadership ended; the next leader goes on with it), Timeout, Overloaded.
-  void await_removals(MonoTime deadline, UniqueFunction<void(Status)> done);
+  // Fires when Raft has let the server go, and that is committed: its row may go now. Errors: Unavailable (leadership
+  // ended), Timeout; the server stays then, or is taken in again. REQUIRES check_removal.
+  void take_out(raft::ServerId server, MonoTime deadline, UniqueFunction<void(Result<Leaving>)> done);
 
   // As the leader sees it; REQUIRES that this server leads.
   [[nodiscard]] MembershipView view() const;
 
  private:
   struct Removal {
+    Leaving server;
     MonoTime deadline;
-    UniqueFunction<void(Status)> done;
+    UniqueFunction<void(Result<Leaving>)> done;
   };
 
   void look();
   void carry_out(const MembershipStep& step);
   void hand_over();
+  void on_handed_over(const Status& status);
   void answer_removals();
   void tell_held_back(const std::string& why);
 
   Parts parts_;
   MembershipPlan plan_;
   std::list<Removal> removals_;
+  std::weak_ptr<const raft::ServerId> leaving_;
   bool under_way_ = false;
+  MonoTime led_since_{};
+  Duration hand_over_pause_ = kHandOverPause;
+  MonoTime hand_over_after_{};
   std::string held_back_;  // as it was logged last
   Gauge voters_;
   Gauge learners_;

@@ -223,11 +223,11 @@ void RaftHost::change_members(raft::MembershipChange change, OnPosition on_resul
   wake_end_of_turn();
 }
 
-void RaftHost::hand_over(UniqueFunction<void()> on_done) {
-  requests_queued_.push_back({std::nullopt, [on_done = std::move(on_done)](const Result<raft::LogPosition>& result) mutable {
-                                if (!result.ok()) LOG_WARN("leadership was not handed over", {"why", result.error()});
-                                on_done();
-                              }});
+void RaftHost::hand_over(UniqueFunction<void(Status)> on_done) {
+  requests_queued_.push_back(
+      {std::nullopt, [on_done = std::move(on_done)](const Result<raft::LogPosition>& result) mutable {
+         on_done(result.ok() ? Status() : Status(result.error()));
+       }});
   wake_end_of_turn();
 }
 

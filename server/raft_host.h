@@ -103,9 +103,9 @@ class RaftHost {
   // committed yet. Errors: Unavailable (not the leader), Precondition (too early: says why), Invalid, Cancelled.
   void change_members(raft::MembershipChange change, OnPosition on_result);
 
-  // If this server leads and another voter can: hands leadership over, within about an election timeout. Fires once,
-  // whatever came of it (the log says); the role tells.
-  void hand_over(UniqueFunction<void()> on_done);
+  // If this server leads and another voter can: hands leadership over, within about an election timeout. Fires once; ok also
+  // if there was nothing to hand over, or nobody to: the role tells. Errors: Precondition, Timeout, Cancelled.
+  void hand_over(UniqueFunction<void(Status)> on_done);
 
   // Refuses new work, cancels what waits, makes the tables durable, then fires once. The host may be
   // destroyed then.

@@ -49,11 +49,12 @@ void RaftInbound::accept(net::RpcRequest request, std::unique_ptr<net::RpcServer
   const auto older = std::find_if(streams_.begin(), streams_.end(), [&](const auto& each) {
     return each->opening().from == opening->from && each->opening().lane == opening->lane;
   });
-  if (older != streams_.end()) remove(**older, error(Code::Cancelled, "a newer stream took its place"));
-  if (streams_.size() >= kInboundStreamsMax) {
+  if (older == streams_.end() && streams_.size() >= kInboundStreamsMax) {
+    tell_if_gone(opening->from);
     return stream->end(error(Code::Overloaded, "more than {} Raft streams", kInboundStreamsMax));
   }
   streams_.push_back(std::make_unique<Stream>(*this, std::move(*opening), request.peer.id, std::move(stream)));
+  if (older != streams_.end()) remove(**older, error(Code::Cancelled, "a newer stream took its place"));
 }
 
 Result<RaftOpening> RaftInbound::check(const net::RpcRequest& request) {
@@ -94,8 +95,15 @@ void RaftInbound::remove(const Stream& stream, Status why) {
   const auto place = std::find_if(streams_.begin(), streams_.end(), [&](const auto& each) { return each.get() == &stream; });
   if (place == streams_.end()) return;
   (*place)->end(std::move(why));
+  const raft::ServerId from = (*place)->opening().from;
   loop_.destroy_later(std::move(*place));
   streams_.erase(place);
+  tell_if_gone(from);
+}
+
+void RaftInbound::tell_if_gone(raft::ServerId server) {
+  const bool left = std::any_of(streams_.begin(), streams_.end(), [&](const auto& each) { return each->opening().from == server; });
+  if (!left) observer_.gone(server);
 }
 
 }  // namespace mesh::server

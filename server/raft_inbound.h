@@ -32,6 +32,8 @@ class RaftInbound {
     // May the node with this id speak for the opening's server? Errors: shown to the other side.
     virtual Status admit(const RaftOpening& opening, const std::string& node_id) = 0;
     virtual void receive(raft::Message message) = 0;
+    // No stream of this server is left.
+    virtual void gone(raft::ServerId server) = 0;
   };
 
   RaftInbound(net::Loop& loop, std::string cluster_id, raft::ServerId self, const RaftMetrics& metrics, Observer& observer);
@@ -51,6 +53,7 @@ class RaftInbound {
   [[nodiscard]] Result<RaftOpening> check(const net::RpcRequest& request);
   void take(const Stream& from, ByteView bytes);
   void remove(const Stream& stream, Status why);
+  void tell_if_gone(raft::ServerId server);
 
   net::Loop& loop_;
   std::string cluster_id_;

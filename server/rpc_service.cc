@@ -158,30 +158,29 @@ void RpcService::apply(net::RpcRequest request, net::RpcReply reply) {
 void RpcService::revoke(model::Command command, MonoTime deadline, net::RpcReply reply) {
   const State& state = parts_.machine.state();
   const model::NodeId node = command.member_revoke->node_id;
-  const model::Member* member = state.member(node);
-  const bool of_server = member != nullptr && member->kind == model::JoinKind::Server;
-  const model::Server* server = state.catalog().server_on(node);  // null: no server, or its row has gone already
-  const bool ends_row = server != nullptr;
-  if (ends_row) {
-    if (const Status last = check_not_last_server(state, node); !last.ok()) return reply.finish(last.error());
-    const raft::ServerId id(server->server_id);
-    if (server_leaves_) return reply.finish(error(Code::Unavailable, "another server is leaving, and one leaves at a time"));
-    if (const Status possible = duty_.check_removal(id); !possible.ok()) return reply.finish(possible.error());
-    if (id == parts_.host.core().self()) {
-      return parts_.host.hand_over([reply = std::move(reply)]() mutable {
-        reply.finish(error(Code::Unavailable, "this server leads and hands over before it leaves"));
-      });
-    }
-    server_leaves_ = true;
-  }
-  propose(std::move(command), [this, of_server, ends_row, deadline, reply = std::move(reply)](Result<Bytes> result) mutable {
-    if (ends_row) server_leaves_ = false;
-    watches_.announce(parts_.machine.state().catalog().index());
-    if (!of_server || !status_of(result).ok()) return reply.finish(std::move(result));
-    duty_.await_removals(deadline - kAnswerTime, [reply = std::move(reply), result = std::move(result)](const Status& done) mutable {
-      if (done.ok()) reply.finish(std::move(result));
-      else reply.finish(done.error());
+  const model::Server* server = state.catalog().server_on(node);
+  if (server == nullptr) return end_membership(std::move(command), nullptr, std::move(reply));  // of an agent, or again
+  if (const Status last = check_not_last_server(state, node); !last.ok()) return reply.finish(last.error());
+  const raft::ServerId id(server->server_id);
+  if (const Status possible = duty_.check_removal(id); !possible.ok()) return reply.finish(possible.error());
+  if (id == parts_.host.core().self()) {
+    return parts_.host.hand_over([reply = std::move(reply)](const Status& status) mutable {
+      reply.finish(error(Code::Unavailable, "this server leads and hands over before it leaves{}{}", status.ok() ? "" : ": ",
+                         status.ok() ? "" : status.error().message));
     });
+  }
+  duty_.take_out(id, deadline - kAnswerTime,
+                 [this, command = std::move(command), reply = std::move(reply)](Result<MembershipDuty::Leaving> out) mutable {
+                   if (!out.ok()) return reply.finish(std::move(out).error());
+                   end_membership(std::move(command), std::move(*out), std::move(reply));
+                 });
+}
+
+// `leaving` lives until the row has gone, or it is certain that it has not.
+void RpcService::end_membership(model::Command command, MembershipDuty::Leaving leaving, net::RpcReply reply) {
+  propose(std::move(command), [this, leaving = std::move(leaving), reply = std::move(reply)](Result<Bytes> result) mutable {
+    reply.finish(std::move(result));
+    watches_.announce(parts_.machine.state().catalog().index());
   });
 }
 
@@ -311,9 +310,12 @@ void RpcService::drop_removed_members(const model::ChangeSet& changes, const Sta
 }
 
 void RpcService::on_loaded(const State& state) {
-  watches_.on_loaded(state.catalog());
+  watches_.on_loaded(state.catalog());  // all watch streams end and are decided anew
   kv_reads_.on_loaded();
   tell_peers(state);
+  state.members().each({}, [this](const Bytes& node_id, const model::Member& member) {
+    if (member.revoked_at) parts_.transport.drop(node_id);
+  });
 }
 
 }  // namespace mesh::server

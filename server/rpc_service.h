@@ -5,8 +5,8 @@
 //   KvRead   waits for freshness as Barrier does, then answers or blocks (KvReads)
 //   Watch    hands the stream to the WatchHub
 //   Forward  another server's call for somebody else: answered as that caller's own
-//   MemberRevoke, of a server, waits for another one that leaves, is refused if too few would be left, and answered once the
-//   server is out of Raft (MembershipDuty)
+//   MemberRevoke, of a server, is refused if too few would be left; Raft lets the server go first (MembershipDuty), and only
+//   then is the command proposed: whoever is in Raft's configuration has a row and is spoken with
 //   Join, Sign and what concerns tokens: IdentityService
 //
 // At a server that does not lead: writes and identity go to the leader (LeaderCalls); reads are answered here, after the
@@ -78,6 +78,7 @@ class RpcService final : private StateObserver {
  private:
   void apply(net::RpcRequest request, net::RpcReply reply);
   void revoke(model::Command command, MonoTime deadline, net::RpcReply reply);
+  void end_membership(model::Command command, MembershipDuty::Leaving leaving, net::RpcReply reply);
   void barrier(net::RpcRequest request, net::RpcReply reply);
   void kv_read(net::RpcRequest request, net::RpcReply reply);
   void status(net::RpcRequest request, net::RpcReply reply);
@@ -103,7 +104,6 @@ class RpcService final : private StateObserver {
   IdentityService identity_;
   LeaderCalls calls_;
   MembershipDuty duty_;
-  bool server_leaves_ = false;  // the end of a server's row is proposed and not applied yet
 };
 
 }  // namespace mesh::server

@@ -111,10 +111,21 @@ Status RpcTransport::admit(const RaftOpening& opening, const std::string& node_i
     known->second->move_to(address);
     return {};
   }
-  if (peers_.size() >= raft::kServersMax) return error(Code::Overloaded, "more than {} servers", raft::kServersMax);
+  if (guests() >= kGuestsMax) return error(Code::Overloaded, "more than {} servers that are not in the table", kGuestsMax);
   LOG_INFO("a server that is not in the table speaks to us", {"server", opening.from}, {"node", node_id}, {"address", opening.address});
   put({opening.from, node_id, address}).guest = true;
   return {};
+}
+
+void RpcTransport::gone(raft::ServerId server) {
+  const auto found = peers_.find(server);
+  if (found == peers_.end() || !found->second->guest) return;
+  parts_.loop.destroy_later(std::move(found->second));
+  peers_.erase(found);
+}
+
+std::size_t RpcTransport::guests() const {
+  return static_cast<std::size_t>(std::count_if(peers_.begin(), peers_.end(), [](const auto& each) { return each.second->guest; }));
 }
 
 // --- what others ask

@@ -6,7 +6,9 @@
 // Where a server is comes from the table of servers (set_peers), and, fresher than that, from the opening of a stream that
 // this server's node has proven to be its own: a server with an old state, or none, answers to where it was spoken to.
 //
-// Thread: the raft loop. A cluster of one costs nothing: no peer, no connection. Limits: raft::kServersMax peers, the lanes'.
+// A server that the table does not know is a guest for as long as a stream of its stands.
+//
+// Thread: the raft loop. A cluster of one costs nothing: no peer, no connection. Limits: kGuestsMax, the lanes'; the table's.
 #pragma once
 
 #include <functional>
@@ -34,6 +36,8 @@ struct RaftPeer {
 
 class RpcTransport final : public RaftTransport, private RaftInbound::Observer {
  public:
+  static constexpr std::size_t kGuestsMax = 16;
+
   struct Options {
     std::string cluster_id;
     raft::ServerId self;
@@ -71,6 +75,7 @@ class RpcTransport final : public RaftTransport, private RaftInbound::Observer {
   [[nodiscard]] net::RpcChannel* channel_to(raft::ServerId server);
   [[nodiscard]] const RaftLaneSender* lane_to(raft::ServerId server, RaftLane lane) const;  // null: unknown server
   [[nodiscard]] std::size_t streams() const { return inbound_.streams(); }
+  [[nodiscard]] std::size_t guests() const;
 
  private:
   struct Peer;
@@ -78,6 +83,7 @@ class RpcTransport final : public RaftTransport, private RaftInbound::Observer {
   Peer& put(const RaftPeer& peer);
   Status admit(const RaftOpening& opening, const std::string& node_id) override;
   void receive(raft::Message message) override { parts_.receive(std::move(message)); }
+  void gone(raft::ServerId server) override;
   [[nodiscard]] RaftOpening opening_to(raft::ServerId server, RaftLane lane) const;
 
   Parts parts_;

@@ -8,6 +8,7 @@
 #include "net/loop.h"
 #include "net/rpc_tls.h"
 #include "server/create_cluster.h"
+#include "server/members.h"
 #include "server/peer.h"
 #include "storage/rocks_tables.h"
 #include "storage/segment_log.h"
@@ -86,7 +87,7 @@ Server::~Server() = default;
 // --- other servers
 
 RpcTransport::Parts Server::transport_parts(const ServerOptions& options) {
-  RpcTransport::Parts parts{loop_, nullptr, [this](const std::string& node_id) { return check_member(node_id); },
+  RpcTransport::Parts parts{loop_, nullptr, [this](const std::string& node_id) { return check_speaks_as_server(machine_.state(), node_id); },
                             [this](raft::Message message) {
                               if (host_ != nullptr) host_->receive(std::move(message));
                             }};
@@ -110,15 +111,6 @@ RpcTransport::Parts Server::transport_parts(const ServerOptions& options) {
   return parts;
 }
 
-// A server whose state is behind knows few members; it believes what the certificate says.
-Status Server::check_member(const std::string& node_id) const {
-  const model::Member* member = machine_.state().member(node_id);
-  if (member == nullptr) return {};
-  if (member->revoked_at) return error(Code::Denied, "node {} was removed from the cluster", member->name);
-  if (member->kind != model::JoinKind::Server) return error(Code::Denied, "node {} is no server", member->name);
-  return {};
-}
-
 void Server::set_identity(std::shared_ptr<const net::TlsIdentity> identity, std::shared_ptr<const net::TrustBundle> trust) {
   if (identity == tls_identity_ && trust == trust_) return;
   tls_identity_ = std::move(identity);
@@ -131,7 +123,10 @@ void Server::set_identity(std::shared_ptr<const net::TlsIdentity> identity, std:
 void Server::stop(UniqueFunction<void()> on_stopped) {
   on_stopped_ = std::move(on_stopped);
   drain_until_ = loop_.now() + kHandOverMax;
-  host_->hand_over([this] { drain_timer_.start_after(Duration::zero()); });
+  host_->hand_over([this](const Status& status) {
+    if (!status.ok()) LOG_WARN("leadership was not handed over", {"why", status.error()});
+    drain_timer_.start_after(Duration::zero());
+  });
 }
 
 // The calls of this server's clients are answered by the new leader, if there is one.

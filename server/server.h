@@ -73,6 +73,9 @@ class Server final : private RaftHostObserver {
   // fn hears which agents' watch streams end by themselves: a sign, sooner than any probe, that the agent is gone.
   void set_on_stream_end(UniqueFunction<void(const std::string& node_id)> fn) { on_stream_end_ = std::move(fn); }
 
+  // Calls that have no answer yet.
+  [[nodiscard]] std::size_t under_way() const { return service_->under_way(); }
+
   // A leader hands over first, and calls under way get their answers from the next one, for kHandOverMax at most; then as
   // RaftHost::stop. Connections stay usable meanwhile.
   void stop(UniqueFunction<void()> on_stopped);
@@ -83,7 +86,6 @@ class Server final : private RaftHostObserver {
          UniqueFunction<void(const Error&)> on_fatal);
 
   [[nodiscard]] RpcTransport::Parts transport_parts(const ServerOptions& options);
-  [[nodiscard]] Status check_member(const std::string& node_id) const;
   void drain();
   void make_services(net::Loop& loop, const ServerOptions& options);
   void on_role(const raft::RoleChange& change) override;

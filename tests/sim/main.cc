@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/mutant.h"
 #include "tests/sim/gossip_pool.h"
+#include "tests/sim/member_cluster.h"
 #include "tests/sim/outcome.h"
 #include "tests/sim/raft_cluster.h"
 
@@ -43,7 +44,7 @@ struct Options {
 };
 
 constexpr std::string_view kUsage =
-    "usage: sim [--seeds N] [--first S] [--what raft|gossip|all] [--trace] [--twice] [--stop-at-failure]\n"
+    "usage: sim [--seeds N] [--first S] [--what raft|members|gossip|all] [--trace] [--twice] [--stop-at-failure]\n"
     "           [--commit ID] [--mutant NAME] [--list-mutants]\n";
 
 std::optional<std::uint64_t> parse_number(std::string_view text) {
@@ -138,6 +139,31 @@ struct RaftSubject {
     fmt::print("{} operations, {} answered, {} entries committed, {} leaders\n", operations, answered, committed, leaders);
     fmt::print("after the faults: a leader within {} ms, within two election timeouts in {} seeds; equal state within {} ms\n",
                to_millis(leader_after_max), led_in_two_timeouts, to_millis(converged_after_max));
+  }
+};
+
+struct MemberSubject {
+  using Report = MemberReport;
+  static Report run(std::uint64_t seed) { return MemberCluster(seed).run(); }
+
+  std::uint64_t joined = 0;
+  std::uint64_t removed = 0;
+  std::uint64_t changes = 0;
+  std::uint64_t leaders = 0;
+  Duration settled_after_max{};
+  Duration left_after_max{};
+
+  void add(const Report& report) {
+    joined += report.joined;
+    removed += report.removed;
+    changes += report.changes;
+    leaders += report.leaders;
+    settled_after_max = std::max(settled_after_max, report.settled_after);
+    left_after_max = std::max(left_after_max, report.left_after);
+  }
+  void print() const {
+    fmt::print("{} servers joined, {} were removed, {} changes of Raft's configuration, {} leaders; settled within {} ms, a leave then within {} ms\n",
+               joined, removed, changes, leaders, to_millis(settled_after_max), to_millis(left_after_max));
   }
 };
 
@@ -309,7 +335,7 @@ int run(const std::vector<std::string_view>& words) {
     return kUsageExit;
   }
   if (options->list_mutants) return list_mutants();
-  if (options->what != "raft" && options->what != "gossip" && options->what != "all") {
+  if (options->what != "raft" && options->what != "members" && options->what != "gossip" && options->what != "all") {
     fmt::print(stderr, "{}", kUsage);
     return kUsageExit;
   }
@@ -320,6 +346,7 @@ int run(const std::vector<std::string_view>& words) {
   set_contain_sink(&on_contained);
   Outcome sum;
   run_subject<RaftSubject>(*options, "raft", sum);
+  run_subject<MemberSubject>(*options, "members", sum);
   run_subject<GossipSubject>(*options, "gossip", sum);
   fmt::print("{} seeds, {} failed\n", sum.seeds, sum.failed);
   return sum.failed == 0 ? 0 : 1;

@@ -27,12 +27,17 @@ Bytes make_payload(const KvCommand& registers, const model::Command& product) {
   return out;
 }
 
+void stamp(model::Command& command, WallTime now, Rng& rng) {
+  command.time = now;
+  command.random.clear();
+  for (std::size_t i = 0; i < kRandomBytes; ++i) command.random.push_back(static_cast<char>(rng.below(256)));
+}
+
 model::Command product_command(const KvCommand& request, WallTime now, Rng& rng) {
   Rng of_request(request.value);
   model::Command out = random_command(of_request);
   if (of_request.below(4) != 0) out.request_id = request_id_of(request);
-  out.time = now;
-  for (std::size_t i = 0; i < kRandomBytes; ++i) out.random.push_back(static_cast<char>(rng.below(256)));
+  stamp(out, now, rng);
   return out;
 }
 

@@ -14,6 +14,7 @@
 namespace mesh::sim {
 
 [[nodiscard]] Bytes make_payload(const KvCommand& registers, const model::Command& product);
+void stamp(model::Command& command, WallTime now, Rng& rng);  // what a leader puts into each command
 // What a leader proposes with a client's request: the same request again has the same request id and body, but another time and
 // other random bytes.
 [[nodiscard]] model::Command product_command(const KvCommand& request, WallTime now, Rng& rng);
@@ -26,6 +27,7 @@ class Replica final : public raft::StateMachine {
   [[nodiscard]] Status end_load(raft::Index applied) override;
 
   [[nodiscard]] const KvMachine& registers() const { return registers_; }
+  [[nodiscard]] const server::State& state() const { return product_.state(); }
   [[nodiscard]] std::uint64_t state_hash() const { return product_.state().hash(); }
   // Of the product's answer to the last entry.
   [[nodiscard]] std::uint64_t result_hash() const { return result_hash_; }

@@ -182,7 +182,7 @@ void Server::carry_out(raft::Actions actions) {
   for (const raft::Outcome& outcome : actions.outcomes) carry_out(outcome);
   for (const raft::Message& message : actions.messages) {
     TRACE(around_.queue, "  {} -> {}: {}", host_, host_of(message.to), raft::describe(message));
-    if (host_of(message.to) < servers()) around_.network.send(host_, host_of(message.to), raft::encode_message(message));
+    if (host_of(message.to) < servers() && speaks(host_of(message.to))) around_.network.send(host_, host_of(message.to), raft::encode_message(message));
   }
   if (actions.persist) persist(std::move(*actions.persist));
   if (!actions.apply.empty()) queue_apply(std::move(actions.apply));
@@ -198,6 +198,7 @@ void Server::on_packet(HostId from, Bytes packet) {
       on_request(from, *request);
       return;
     }
+    if (!speaks(from)) return;
     auto message = raft::decode_message(bytes);
     if (!message.ok()) violation("server {}: {}", host_, message.error().message);
     step(raft::Receive{std::move(message).value()});
@@ -213,6 +214,13 @@ void Server::change_membership(const raft::MembershipChange& change) {
 void Server::transfer(raft::ServerId target) {
   process_.now_or_when_resumed([this, target] {
     step(raft::Transfer{raft::RequestId(++running_->request_number), target});
+  });
+}
+
+void Server::propose(model::Command command) {
+  process_.now_or_when_resumed([this, moved = std::move(command)]() mutable {
+    stamp(moved, WallTime(process_.now().time_since_epoch()), rng_);
+    step(raft::Propose{{{raft::RequestId(++running_->request_number), make_payload(KvCommand{}, moved)}}});
   });
 }
 

@@ -32,6 +32,7 @@ inline constexpr Duration kRestartAfter = milliseconds(500);  // of a process th
 struct Hooks {
   std::function<void(HostId)> leads;
   std::function<void(HostId)> truncated;  // entries were cut off its log, durably
+  std::function<bool(HostId self, HostId other)> speaks = nullptr;  // whether it exchanges messages with the other; null: with all
 };
 
 struct Surroundings {
@@ -62,6 +63,7 @@ class Server {
   void on_packet(HostId from, Bytes packet);
   void change_membership(const raft::MembershipChange& change);  // refused unless it leads
   void transfer(raft::ServerId target);
+  void propose(model::Command command);  // nobody waits for what it comes to; refused unless it leads
 
   // What its disk still has to do of the work given to it.
   [[nodiscard]] Duration busy_for() const;
@@ -83,6 +85,7 @@ class Server {
   struct Running;
   enum class Lane : std::uint8_t { Log, Tables };
 
+  [[nodiscard]] bool speaks(HostId other) const { return around_.hooks.speaks == nullptr || around_.hooks.speaks(host_, other); }
   [[nodiscard]] HostId servers() const { return around_.profile.servers + around_.profile.spares; }
   Result<raft::RecoveredState> open_stores();
   void bootstrap(const raft::Configuration& founders);

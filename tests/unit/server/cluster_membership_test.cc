@@ -1,5 +1,6 @@
 // Servers that join and leave a running cluster: rows, Raft's configuration and those who ask, over TLS.
 #include "base/clock.h"
+#include "server/members.h"
 #include "tests/unit/server/cluster_rig.h"
 
 namespace mesh::server {
@@ -98,6 +99,39 @@ TEST_CASE("a server that leaves is out of Raft when it is told so; a leader hand
   const auto refused = rig.leave(last, last);
   REQUIRE_FALSE(refused.ok());
   EXPECT(refused.error().code == Code::Precondition);
+}
+
+TEST_CASE("a server that was removed while another one was away is not spoken with by it, after a snapshot too") {
+  JoinRig rig;
+  rig.raft.compact_bytes = ByteCount{20'000};
+  rig.raft.compact_tail_bytes = ByteCount{1'000};
+  rig.stop(1);
+  rig.start(1);
+  for (const std::uint64_t id : {2u, 3u, 4u}) {
+    rig.join(id);
+    REQUIRE(rig.voters(id));
+  }
+  const std::uint64_t leading = rig.leader();
+  const std::uint64_t away = leading == 4 ? 3 : 4;
+  const std::uint64_t gone = leading == 2 ? 1 : 2;
+  const raft::Index known = rig.server(away).host().core().last().index;
+  const std::uint16_t away_port = rig.members.at(away)->address().address().port;
+  const std::uint16_t leading_port = rig.members.at(leading)->address().address().port;
+  rig.stop(away);
+  const auto left = rig.leave(leading, gone);
+  if (!left.ok()) FAIL(left.error().message);
+  for (int n = 0; n < 300; ++n) REQUIRE(rig.put(leading, fmt::format("k{}", n), std::string(200, 'v')).ok());
+  rig.stop(leading);  // flushes, so that the log may be cut
+  rig.start(leading, leading_port);
+  const std::uint64_t now_leads = rig.leader();
+  REQUIRE(rig.put(now_leads, "last", "v").ok());
+  rig.start(away, away_port);
+  REQUIRE(rig.wait([&] { return rig.server(away).host().core().applied() == rig.server(now_leads).host().core().last().index; }));
+  EXPECT_GT(rig.server(away).host().core().base().index, known);
+  EXPECT(check_speaks_as_server(rig.server(away).state(), rig.nodes[gone]).error().code == Code::Denied);
+  const std::size_t others = rig.members.size() - 2;  // not itself, not the one that is gone and still runs
+  REQUIRE(rig.wait([&] { return rig.server(away).transport().streams() == others * kRaftLanes; }));
+  EXPECT_EQ(rig.server(away).transport().guests(), 0u);
 }
 
 TEST_CASE("servers that leave at the same time go one after the other, and the rest keeps a majority") {

@@ -146,6 +146,31 @@ TEST_CASE("a server of another cluster, or under another node's number, is refus
   EXPECT(rig.put(leading, "k", "v").ok());  // two of three are left
 }
 
+TEST_CASE("a server that is not in the table is a guest for as long as it speaks") {
+  ClusterRig rig;
+  rig.make_joined(2);
+  rig.start(2);
+  rig.tell_peers(2);
+  RpcTransport& host = rig.server(1).transport();
+  REQUIRE(rig.wait([&] { return host.guests() == 1 && host.streams() == 2; }));
+  EXPECT(host.channel_to(raft::ServerId(2)) != nullptr);
+  rig.crash(2);
+  REQUIRE(rig.wait([&] { return host.guests() == 0; }));
+  EXPECT_EQ(host.streams(), 0u);
+  EXPECT(host.channel_to(raft::ServerId(2)) == nullptr);
+}
+
+TEST_CASE("answers that other servers wait for count as under way") {
+  ClusterRig rig;
+  rig.grow();
+  const std::uint64_t leading = rig.leader();
+  const std::uint64_t asked = rig.follower();
+  const ClusterRig::Started call = rig.start_call(asked, model::kApplyPath, ClusterRig::put_request("k", "v"));
+  REQUIRE(rig.wait([&] { return rig.server(leading).under_way() == 1; }));
+  REQUIRE(rig.wait([&] { return call.done(); }));
+  EXPECT_EQ(rig.server(leading).under_way(), 0u);
+}
+
 TEST_CASE("messages to a server that is down are lost, not kept") {
   ClusterRig rig;
   rig.grow();

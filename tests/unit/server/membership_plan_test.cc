@@ -134,6 +134,33 @@ TEST_CASE("a member of Raft whose row is gone is removed, before anything else i
   }
 }
 
+TEST_CASE("a server that leaves goes out of Raft while its row stands, and is not taken in again") {
+  Cluster c({1, 2, 3}, {4});
+  SUBCASE("a voter") {
+    c.view.leaving = s(2);
+    EXPECT_FALSE(is_out(c.view, s(2)));
+    expect_change(c.next(), Kind::Remove, 2);
+    c.view.configuration.voters = {s(1), s(3)};
+    c.view.settled = false;
+    EXPECT_FALSE(is_out(c.view, s(2)));  // the next leader may not know of it
+    c.view.settled = true;
+    EXPECT(is_out(c.view, s(2)));
+    EXPECT(c.next().kind == Step::None);
+    c.view.leaving.reset();  // its row was not ended after all
+    expect_change(c.next(), Kind::AddLearner, 2);
+  }
+  SUBCASE("a learner, which is not promoted meanwhile") {
+    c.next();
+    c.wait(MembershipPlan::kStableTime);
+    c.view.leaving = s(4);
+    expect_change(c.next(), Kind::Remove, 4);
+  }
+  SUBCASE("the leader, after it has handed over") {
+    c.view.leaving = s(1);
+    EXPECT(c.next().kind == Step::HandOver);
+  }
+}
+
 TEST_CASE("a removal that would leave no majority of voters that answer waits, and says why") {
   Cluster c({1, 2, 3});
   c.silence(2);
@@ -142,6 +169,19 @@ TEST_CASE("a removal that would leave no majority of voters that answer waits, a
   EXPECT(c.next().held_back.find("only 1 of the 2 others answer") != std::string::npos);
   c.view.servers.erase(s(2));  // the dead one can go, and then the other
   expect_change(c.next(), Kind::Remove, 2);
+}
+
+TEST_CASE("a leader that has only begun counts whom it has heard itself, and asks to be asked again") {
+  Cluster c({1, 2, 3});
+  c.view.led_since = c.view.now;  // Raft begins with everybody heard just then
+  EXPECT(check_may_leave(c.view, s(3)).error().code == Code::Unavailable);
+  c.wait(milliseconds(10));
+  c.follower(2).heard = c.view.led_since;  // 3 has answered
+  EXPECT(check_may_leave(c.view, s(2)).ok());
+  EXPECT(check_may_leave(c.view, s(3)).error().code == Code::Unavailable);
+  c.wait(MembershipPlan::kLiveWindow);
+  c.follower(2).heard = c.view.led_since;
+  EXPECT(check_may_leave(c.view, s(3)).error().code == Code::Precondition);
 }
 
 TEST_CASE("what waits does not hold up a learner that could mend it") {

@@ -347,7 +347,7 @@ TEST_CASE("a leader hands over: it asks another voter to take its place, and say
   make_three(backing);
   HostRig rig(backing, patient());
   bool handed_over = false;
-  rig.host->hand_over([&] { handed_over = true; });
+  rig.host->hand_over([&](const Status&) { handed_over = true; });
   REQUIRE(rig.wait([&] { return handed_over; }));  // it does not lead: nothing to do
   lead_three(rig);
   const raft::LogPosition noop = rig.host->core().last();
@@ -359,7 +359,7 @@ TEST_CASE("a leader hands over: it asks another voter to take its place, and say
   REQUIRE(rig.wait([&] { return rig.host->serves(); }));
   handed_over = false;
   rig.transport.sent.clear();
-  rig.host->hand_over([&] { handed_over = true; });
+  rig.host->hand_over([&](const Status&) { handed_over = true; });
   REQUIRE(rig.wait([&] { return rig.transport.has<raft::TimeoutNow>(); }));
   EXPECT_FALSE(handed_over);
   from(2, noop.term + 1, raft::VoteRequest{.pre = false, .transfer = true, .last = noop});
