@@ -31,6 +31,7 @@ void Plays::begin() {
   if (play_ == Play::LateAnswers) begin_late_answers();
   if (play_ == Play::DeafHandOver) begin_deaf_hand_over();
   if (play_ == Play::RottenCut) cut_off(first_, true, true);
+  if (play_ == Play::UnheardRepair) begin_unheard_repair();
 }
 
 void Plays::begin_split_change() {
@@ -65,6 +66,28 @@ void Plays::begin_deaf_hand_over() {
   queue_.after(rng_.between(Duration(0), milliseconds(1)), [this, next, mine = number_] {
     if (!stopped_ && under_way_ && mine == number_) network_.cut(next, first_);
   });
+}
+
+void Plays::begin_unheard_repair() {
+  subject_ = draw_other(first_);
+  if (!target_.up(subject_)) return;
+  target_.crash(subject_, false);
+  target_.rot(subject_);
+  queue_.after(rng_.between(milliseconds(1), milliseconds(20)), [this, host = subject_] {
+    if (!target_.up(host)) target_.start(host);
+  });
+}
+
+void Plays::on_repairing(HostId host) {
+  if (stopped_ || !under_way_ || play_ != Play::UnheardRepair || host != subject_) return;
+  cut_off(host, false, true);
+}
+
+void Plays::on_whole(HostId host) {
+  if (stopped_ || !under_way_ || play_ != Play::UnheardRepair || host != subject_) return;
+  TRACE(queue_, "play: {} is whole, and nobody knows", host);
+  stopped_ = true;
+  queue_.after(rng_.between(milliseconds(1), milliseconds(50)), [this] { network_.mend_all(); });
 }
 
 void Plays::on_leader(HostId host) {

@@ -7,6 +7,8 @@
 //   LateAnswers    the leader's heartbeats are answered late; then it can no longer be heard, but goes on hearing old answers
 //   DeafHandOver   a leader that hands over hears nothing of the next one
 //   RottenCut      a leader that was cut off comes back; what its log cut off then comes back by rot, at a short restart
+//   UnheardRepair  what a follower with a rotten log answers is lost from the moment that it holds entries again until it is
+//                  whole; then nothing strikes any more, so that this leader itself must find out
 //
 // To add one: the enumerator, its two steps here, its needs in set_stage() of profile.cc. One thread; queue, network and
 // target must outlive it.
@@ -34,6 +36,10 @@ class Plays {
   void on_leader(HostId host);
   // The host has cut entries off its log, durably.
   void on_truncated(HostId host);
+  // The host, whose log was damaged, has taken entries: durably, but its answer is not under way yet.
+  void on_repairing(HostId host);
+  // The host's log is whole again, durably.
+  void on_whole(HostId host);
 
  private:
   void begin_later(Duration most);
@@ -42,6 +48,7 @@ class Plays {
   void begin_hasty_voter();
   void begin_late_answers();
   void begin_deaf_hand_over();
+  void begin_unheard_repair();
   void split_change(HostId leader);
   void end_after(Duration least, Duration most);
   void cut_off(HostId host, bool inward, bool outward);
@@ -56,7 +63,7 @@ class Plays {
   bool stopped_ = false;
   bool under_way_ = false;
   HostId first_ = 0;    // the leader when the play began
-  HostId subject_ = 0;  // SplitChange: whom it removes
+  HostId subject_ = 0;  // SplitChange: whom it removes; UnheardRepair: whose log rots
   std::uint64_t number_ = 0;
 };
 

@@ -118,7 +118,7 @@ DriverProfile draw_driver(Rng& rng) {
 
 // A play has the stage to itself: few keys, busy clients that try every server, leases, and no fault besides.
 void set_stage(Rng& rng, Profile& out) {
-  out.play = static_cast<Play>(1 + rng.below(5));
+  out.play = static_cast<Play>(1 + rng.below(6));
   out.servers = out.play == Play::SplitChange ? 4 : 3;
   out.spares = 0;
   out.clients = 8;

@@ -259,11 +259,14 @@ void Server::write_in_flight() {
   }
   if (!durable.ok()) return in_lane(Lane::Log, kFullRetry, [this] { write_in_flight(); });
   around_.checker.on_durable(host_, *in_flight_);
-  if (in_flight_->clear_damage) rotten_ = false;
+  const bool whole = in_flight_->clear_damage;
+  if (whole) rotten_ = false;
+  if (running_->core->damaged() && !in_flight_->entries.empty()) around_.hooks.repairing(host_);
   const bool truncated = in_flight_->truncate_from.has_value() && !in_flight_->reset;
   in_flight_.reset();
   step(raft::Persisted{std::move(durable).value()});
   if (truncated) around_.hooks.truncated(host_);
+  if (whole) around_.hooks.whole(host_);
 }
 
 // The server's own end: what its disk says is final. A supervisor starts it again.

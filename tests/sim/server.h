@@ -32,6 +32,8 @@ inline constexpr Duration kRestartAfter = milliseconds(500);  // of a process th
 struct Hooks {
   std::function<void(HostId)> leads;
   std::function<void(HostId)> truncated;  // entries were cut off its log, durably
+  std::function<void(HostId)> repairing = [](HostId) {};  // its damaged log has taken entries, durably
+  std::function<void(HostId)> whole = [](HostId) {};      // the damage is mended, durably
   std::function<bool(HostId self, HostId other)> speaks = nullptr;  // whether it exchanges messages with the other; null: with all
 };
 
