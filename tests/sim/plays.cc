@@ -32,6 +32,7 @@ void Plays::begin() {
   if (play_ == Play::DeafHandOver) begin_deaf_hand_over();
   if (play_ == Play::RottenCut) cut_off(first_, true, true);
   if (play_ == Play::UnheardRepair) begin_unheard_repair();
+  if (play_ == Play::RottenRead) begin_rotten_read();
 }
 
 void Plays::begin_split_change() {
@@ -88,6 +89,18 @@ void Plays::on_whole(HostId host) {
   TRACE(queue_, "play: {} is whole, and nobody knows", host);
   stopped_ = true;
   queue_.after(rng_.between(milliseconds(1), milliseconds(50)), [this] { network_.mend_all(); });
+}
+
+void Plays::begin_rotten_read() {
+  subject_ = draw_other(first_);
+  if (!target_.up(subject_)) return;
+  target_.crash(subject_, false);
+  queue_.after(rng_.between(milliseconds(300), milliseconds(800)), [this] {
+    if (stopped_) return;
+    stopped_ = true;
+    if (target_.up(first_)) target_.rot(first_);
+    if (!target_.up(subject_)) target_.start(subject_);
+  });
 }
 
 void Plays::on_leader(HostId host) {

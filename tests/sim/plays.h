@@ -9,6 +9,7 @@
 //   RottenCut      a leader that was cut off comes back; what its log cut off then comes back by rot, at a short restart
 //   UnheardRepair  what a follower with a rotten log answers is lost from the moment that it holds entries again until it is
 //                  whole; then nothing strikes any more, so that this leader itself must find out
+//   RottenRead     the leader's log rots while it runs and a follower is away, which then needs what only the leader's disk holds
 //
 // To add one: the enumerator, its two steps here, its needs in set_stage() of profile.cc. One thread; queue, network and
 // target must outlive it.
@@ -49,6 +50,7 @@ class Plays {
   void begin_late_answers();
   void begin_deaf_hand_over();
   void begin_unheard_repair();
+  void begin_rotten_read();
   void split_change(HostId leader);
   void end_after(Duration least, Duration most);
   void cut_off(HostId host, bool inward, bool outward);
@@ -63,7 +65,7 @@ class Plays {
   bool stopped_ = false;
   bool under_way_ = false;
   HostId first_ = 0;    // the leader when the play began
-  HostId subject_ = 0;  // SplitChange: whom it removes; UnheardRepair: whose log rots
+  HostId subject_ = 0;  // SplitChange: whom it removes; UnheardRepair: whose log rots; RottenRead: who is away
   std::uint64_t number_ = 0;
 };
 

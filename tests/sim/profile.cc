@@ -118,7 +118,7 @@ DriverProfile draw_driver(Rng& rng) {
 
 // A play has the stage to itself: few keys, busy clients that try every server, leases, and no fault besides.
 void set_stage(Rng& rng, Profile& out) {
-  out.play = static_cast<Play>(1 + rng.below(6));
+  out.play = static_cast<Play>(1 + rng.below(7));
   out.servers = out.play == Play::SplitChange ? 4 : 3;
   out.spares = 0;
   out.clients = 8;
@@ -132,6 +132,9 @@ void set_stage(Rng& rng, Profile& out) {
   out.load.read_ppm = 600'000;
   out.driver.lease_read_ppm = 800'000;
   out.driver.fail_ppm = 0;
+  if (out.play != Play::RottenRead) return;
+  out.core.compact_bytes = raft::CoreOptions{}.compact_bytes;
+  out.core.memory_bytes_max = ByteCount(1'000);
 }
 
 std::string every(const char* what, Duration mean, Duration most) {

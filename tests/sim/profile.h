@@ -15,7 +15,7 @@
 namespace mesh::sim {
 
 // A script of faults that the run repeats (plays.h).
-enum class Play : std::uint8_t { None, SplitChange, HastyVoter, LateAnswers, DeafHandOver, RottenCut, UnheardRepair };
+enum class Play : std::uint8_t { None, SplitChange, HastyVoter, LateAnswers, DeafHandOver, RottenCut, UnheardRepair, RottenRead };
 
 // Mean time between faults of a kind over the whole cluster; zero: never.
 struct FaultProfile {
