@@ -53,9 +53,9 @@ class HandshakePool::Core {
   void expire(Id id);  // the same, because the deadline has come
 
   // Reads a count of the schedule.
-  template <class Count>
-  [[nodiscard]] auto count(Count count) const {
-    return state_.read([count](const State& state) { return (state.schedule.*count)(); });
+  template <class Member>
+  [[nodiscard]] auto count(Member member) const {
+    return state_.read([member](const State& state) { return (state.schedule.*member)(); });
   }
 
  private:

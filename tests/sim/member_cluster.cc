@@ -113,8 +113,8 @@ MemberCluster::MemberCluster(std::uint64_t seed)
       network_(queue_, rng_.fork(), calm_network(), kHosts,
                [this](HostId from, HostId to, Bytes message) { servers_[to]->on_packet(from, std::move(message)); }),
       checker_(kHosts),
-      hooks_{[this](HostId host) { check_leader(host); }, [](HostId) {},
-             [this](HostId self, HostId other) { return server::check_speaks_as_server(state_of(self), node_id(other)).ok(); }},
+      hooks_{.leads = [this](HostId host) { check_leader(host); },
+             .speaks = [this](HostId self, HostId other) { return server::check_speaks_as_server(state_of(self), node_id(other)).ok(); }},
       faults_(queue_, network_, *this, rng_.fork(), profile_.faults),
       agents_(kAgents), down_since_(kHosts), killed_(kHosts) {
   const Surroundings around{queue_, network_, checker_, profile_, hooks_};

@@ -30,8 +30,10 @@ RaftCluster::RaftCluster(std::uint64_t seed)
                [this](HostId from, HostId to, Bytes message) { deliver(from, to, std::move(message)); }),
       checker_(servers()), faults_(queue_, network_, *this, rng_.fork(), profile_.faults),
       plays_(queue_, network_, *this, rng_.fork(), profile_.play),
-      hooks_{[this](HostId host) { plays_.on_leader(host); }, [this](HostId host) { plays_.on_truncated(host); },
-             [this](HostId host) { plays_.on_repairing(host); }, [this](HostId host) { plays_.on_whole(host); }} {
+      hooks_{.leads = [this](HostId host) { plays_.on_leader(host); },
+             .truncated = [this](HostId host) { plays_.on_truncated(host); },
+             .repairing = [this](HostId host) { plays_.on_repairing(host); },
+             .whole = [this](HostId host) { plays_.on_whole(host); }} {
   const Surroundings around{queue_, network_, checker_, profile_, hooks_};
   for (HostId host = 0; host < servers(); ++host) {
     const HostId founders = host < profile_.servers ? profile_.servers : 0;

@@ -30,8 +30,8 @@ inline constexpr Duration kRestartAfter = milliseconds(500);  // of a process th
 
 // What a server tells of itself in the moment it happens, before its messages leave.
 struct Hooks {
-  std::function<void(HostId)> leads;
-  std::function<void(HostId)> truncated;  // entries were cut off its log, durably
+  std::function<void(HostId)> leads = [](HostId) {};
+  std::function<void(HostId)> truncated = [](HostId) {};  // entries were cut off its log, durably
   std::function<void(HostId)> repairing = [](HostId) {};  // its damaged log has taken entries, durably
   std::function<void(HostId)> whole = [](HostId) {};      // the damage is mended, durably
   std::function<bool(HostId self, HostId other)> speaks = nullptr;  // whether it exchanges messages with the other; null: with all
