@@ -45,7 +45,7 @@ inline constexpr std::size_t kServerNameBytesMax = 255;
 
 struct HandshakePoolOptions {
   std::size_t threads = 2;
-  std::size_t begun_max = 64;       // each way (client, server): begun ones whose peer is not silent; beyond: new ones wait
+  std::size_t begun_max = 64;       // each way (client, server); more only while a thread has nothing else to do
   std::size_t sessions_max = 512;   // each way: begun ones in all (45 KB each); beyond: a silent one has to go, or new ones wait
   std::size_t waiting_max = 1'024;  // each way: not begun (under 1 KB each); beyond: the oldest is refused (Overloaded)
   std::string thread_name = "mesh-tls";

@@ -41,7 +41,7 @@ typename Map::mapped_type take(Map& map, const typename Map::key_type& key) {
 }  // namespace
 
 HandshakePool::Core::Core(const HandshakePoolOptions& options)
-    : state_(HandshakeScheduleOptions{options.begun_max, options.sessions_max, options.waiting_max}) {
+    : state_(HandshakeScheduleOptions{options.threads, options.begun_max, options.sessions_max, options.waiting_max}) {
   CHECK(options.threads > 0);
   prepare_for_threads();
   for (std::size_t n = 0; n < options.threads; ++n) threads_.emplace_back(options.thread_name, [this] { serve(); });
@@ -122,14 +122,16 @@ HandshakePool::Core::Work HandshakePool::Core::next_work() {
 }
 
 void HandshakePool::Core::run(Id id, PooledHandshake& handshake) {
+  const MonoTime began = mono_now();
   if (handshake.session == nullptr)
     handshake.session = std::visit(
         [](auto& options) { return std::make_unique<HandshakeSession>(std::move(options)); }, handshake.options);
   Bytes out;
   const Step step = step_of(handshake.session->step(std::exchange(handshake.in, {}), out));
+  const MonoTime now = mono_now();
   // Before the answer, upon which the loop may come with the next step.
   state_.change([&](State& state) {
-    state.schedule.ran(id, step, mono_now());
+    state.schedule.ran(id, step, now - began, now);
     if (step != Step::NeedsBytes) state.handshakes.erase(id);
   });
   handshake.on_answer(answer_of(step), std::move(out));

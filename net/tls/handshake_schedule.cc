@@ -6,6 +6,13 @@
 
 namespace mesh::net {
 
+namespace {
+
+// A moving average over about eight values.
+Duration average(Duration so_far, Duration next) { return so_far + (next - so_far) / 8; }
+
+}  // namespace
+
 HandshakeSchedule::Entered HandshakeSchedule::enter(const Entry& entry, MonoTime now) {
   Entered entered{.id = ++last_id_};
   std::set<Id>& waiting = waiting_[index(entry.side)];
@@ -71,7 +78,8 @@ void HandshakeSchedule::begin(Id id, Handshake& handshake, MonoTime now) {
   const std::size_t side = index(handshake.entry.side);
   waiting_[side].erase(id);
   ++begun_[side];
-  handshake.number = last_begin_[side] = ++last_number_;
+  last_begin_[side] = now;
+  handshake.number = ++last_number_;
   handshake.begun = now;
   handshake.state = State::Running;
   if (handshake.entry.time_begun < handshake.entry.deadline - now) handshake.entry.deadline = now + handshake.entry.time_begun;
@@ -90,15 +98,9 @@ MonoTime HandshakeSchedule::make_room(HandshakeSide side, Pick& pick, MonoTime n
   return now;
 }
 
-// Now, or when the next one is no longer counted.
 MonoTime HandshakeSchedule::may_begin_at(HandshakeSide side, MonoTime now) const {
-  std::size_t counted = begun_[index(side)];
-  for (const auto& [since, id] : at_peer_[index(side)]) {
-    if (counted < options_.begun_max) return now;
-    if (now - since < kHandshakePeerSoon) return since + kHandshakePeerSoon;
-    --counted;
-  }
-  return counted < options_.begun_max ? now : kNever;
+  if (begun_[index(side)] < options_.begun_max) return now;
+  return last_begin_[index(side)] + cost_ / (kHandshakeSparePace * static_cast<Duration::rep>(options_.threads));
 }
 
 HandshakeSchedule::Id HandshakeSchedule::next_waiting(HandshakeSide side, MonoTime now) const {
@@ -119,11 +121,12 @@ bool HandshakeSchedule::too_late(const Handshake& handshake, MonoTime now) const
 
 // ---- what happens to a handshake ----
 
-void HandshakeSchedule::ran(Id id, Step result, MonoTime now) {
+void HandshakeSchedule::ran(Id id, Step result, Duration took, MonoTime now) {
   const auto found = handshakes_.find(id);
   if (found == handshakes_.end()) return;
   Handshake& handshake = found->second;
   DCHECK(handshake.state == State::Running);
+  handshake.spent += took;
   if (result == Step::Done) measure(handshake, now);
   if (result != Step::NeedsBytes) return forget(found);
   handshake.state = State::AtPeer;
@@ -134,7 +137,8 @@ void HandshakeSchedule::ran(Id id, Step result, MonoTime now) {
 void HandshakeSchedule::measure(const Handshake& handshake, MonoTime now) {
   Duration& typical = typical_[index(handshake.entry.side)];
   const Duration took = now - handshake.begun;
-  typical = typical == Duration::zero() ? took : typical + (took - typical) / 8;  // a moving average
+  typical = typical == Duration::zero() ? took : average(typical, took);
+  cost_ = average(cost_, handshake.spent);
 }
 
 void HandshakeSchedule::ready(Id id) {

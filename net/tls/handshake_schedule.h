@@ -6,9 +6,9 @@
 //
 // - A step of a handshake that has begun goes before the first step of another one, and among these the handshake that began
 //   first: what has cost work, here and at the peer, is brought to its end.
-// - Each way (client, server) at most begun_max handshakes that will need a thread soon are under way, so that what begins
-//   ends soon. Not counted is one whose peer has been silent for kHandshakePeerSoon: far or slow peers must not keep
-//   threads idle.
+// - Each way (client, server) begun_max handshakes are under way while threads are busy, so that what begins ends soon. A
+//   thread that finds no other work begins more, kHandshakeSparePace times as fast as the pool can do them: then the peers
+//   or the way to them are what is slow, not this host.
 // - Waiting ones begin in the order in which they came; but the newest first once the oldest has waited for
 //   kHandshakeWaitLong: by then more come than can be served, and in order everyone would be served just too late, after
 //   the caller has given up. The newest have the most time left.
@@ -35,11 +35,13 @@ namespace mesh::net {
 enum class HandshakeSide : std::uint8_t { Client, Server };
 
 inline constexpr Duration kHandshakeWaitLong = milliseconds(500);
-inline constexpr Duration kHandshakePeerSoon = milliseconds(25);
 inline constexpr Duration kHandshakePeerSlow = seconds(1);
+inline constexpr int kHandshakeSparePace = 4;
+inline constexpr Duration kHandshakeCostFirst = milliseconds(8);  // of a thread's time, until one has been measured
 
 struct HandshakeScheduleOptions {
-  std::size_t begun_max = 64;       // each way: begun ones whose peer is not silent
+  std::size_t threads = 2;
+  std::size_t begun_max = 64;       // each way; more only while a thread has nothing else to do
   std::size_t sessions_max = 512;   // each way: begun ones in all
   std::size_t waiting_max = 1'024;  // each way
 };
@@ -69,7 +71,7 @@ class HandshakeSchedule {
   Entered enter(const Entry& entry, MonoTime now);
   [[nodiscard]] Pick pick(MonoTime now);
   // A picked step is over; after Done or Failed the handshake is not known any more. An id that is not known: no-op.
-  void ran(Id id, Step result, MonoTime now);
+  void ran(Id id, Step result, Duration took, MonoTime now);
   // The peer has sent bytes for its next step. An id that is not known: no-op. REQUIRES that its last step is over.
   void ready(Id id);
   // It is over from outside, in whatever state. An id that is not known: no-op.
@@ -91,6 +93,7 @@ class HandshakeSchedule {
     MonoTime entered{};
     MonoTime begun{};
     MonoTime at_peer_since{};
+    Duration spent{};
     std::uint64_t number = 0;  // in the order of begins
   };
   using Handshakes = std::unordered_map<Id, Handshake>;
@@ -114,8 +117,9 @@ class HandshakeSchedule {
   std::map<std::uint64_t, Id> ready_;             // by number
   std::array<std::set<std::pair<MonoTime, Id>>, 2> at_peer_;  // by side; those whose peer is to speak, since when
   std::array<std::size_t, 2> begun_{};            // by side
-  std::array<std::uint64_t, 2> last_begin_{};     // by side: its number
+  std::array<MonoTime, 2> last_begin_{};          // by side
   std::array<Duration, 2> typical_{};             // by side: from begin to end, of late; zero: not known
+  Duration cost_ = kHandshakeCostFirst;           // time of a thread for one handshake, of late
   Id last_id_ = 0;
   std::uint64_t last_number_ = 0;
   std::uint64_t refused_total_ = 0;
