@@ -33,7 +33,7 @@ Error refusal(const net::HttpResponse& answer, std::string_view path) {
     case 400: return error(Code::Invalid, "{}", text);
     case 401:
     case 403: return error(Code::Denied, "{}", text);
-    case 404: return error(Code::NotFound, "{}: {}", path, text);
+    case 404: return error(Code::NotFound, "{}{}", answer.body.empty() ? fmt::format("{}: ", path) : std::string(), text);
     case 429:
     case 503: return error(Code::Unavailable, "{}", text);
     case 504: return error(Code::Timeout, "{}", text);
@@ -44,7 +44,7 @@ Error refusal(const net::HttpResponse& answer, std::string_view path) {
 // Connection errors say where the agent was looked for and what to try.
 Error unreachable(Error cause, const net::Endpoint& agent) {
   const Code code = cause.code;
-  return error(code, "no answer from the agent at {}: {}; is meshd running? Try 'systemctl status meshd' or --address",
+  return error(code, "no answer from the agent at {}: {}; is meshd running? 'meshctl doctor' says more, --address names another agent",
                agent.to_string(), cause.message);
 }
 

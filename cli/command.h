@@ -70,6 +70,7 @@ struct Parsed {
   std::map<std::string, std::vector<std::string>, std::less<>> flags{};
   std::vector<std::string> arguments{};
   bool help = false;
+  std::string noun{};  // with help and no command: only the commands that begin with it; empty: all
 };
 
 // Errors: Code::Invalid with a message that names the word and, where there is one, the near miss.

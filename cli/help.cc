@@ -25,6 +25,10 @@ std::size_t widest_path(const Program& program) {
   return width;
 }
 
+std::string_view noun_of(const Command& command) { return command.path.substr(0, command.path.find(' ')); }
+
+bool has_verb(const Command& command) { return command.path.find(' ') != std::string_view::npos; }
+
 template <class Items, class Left, class Right>
 void append_columns(std::string& out, const Items& items, Left left, Right right) {
   std::size_t width = 0;
@@ -53,20 +57,23 @@ std::string usage_line(const Program& program, const Command& command) {
   return out;
 }
 
-std::string overview_text(const Program& program) {
-  std::string out = fmt::format("{0}: {1}\n\nUsage: {0} COMMAND [FLAGS]\n\n", program.name, program.summary);
+std::string overview_text(const Program& program, std::string_view noun) {
+  std::string out = noun.empty() ? fmt::format("{0}: {1}\n\nUsage: {0} COMMAND [FLAGS]\n\n", program.name, program.summary)
+                                 : fmt::format("Usage: {} {} VERB [FLAGS]\n\n", program.name, noun);
   const std::size_t width = widest_path(program);
-  std::string_view noun;
+  const Command* last = nullptr;
   for (const Command& command : program.commands) {
-    const auto word = command.path.substr(0, command.path.find(' '));
-    if (!noun.empty() && word != noun) out += '\n';
-    noun = word;
+    if (!noun.empty() && noun_of(command) != noun) continue;
+    // Nouns with several verbs stand apart.
+    if (last != nullptr && noun_of(*last) != noun_of(command) && (has_verb(*last) || has_verb(command))) out += '\n';
+    last = &command;
     out += fmt::format("  {:<{}}  {}\n", command.path, width, command.summary);
   }
   out += "\nEvery command takes:\n";
   append_columns(out, program.common, flag_usage, flag_help);
-  out += fmt::format("\nExit status: {}\n'{} COMMAND --help' shows its flags and examples.\n", program.exit_status,
-                     program.name);
+  if (noun.empty()) out += fmt::format("\nExit status: {}\n", program.exit_status);
+  else out += '\n';
+  out += fmt::format("'{} COMMAND --help' shows its flags and examples.\n", program.name);
   return out;
 }
 

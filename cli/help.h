@@ -7,7 +7,7 @@
 
 namespace mesh::cli {
 
-[[nodiscard]] std::string overview_text(const Program& program);                          // PROGRAM --help
+[[nodiscard]] std::string overview_text(const Program& program, std::string_view noun = {});  // PROGRAM --help, PROGRAM NOUN --help
 [[nodiscard]] std::string command_text(const Program& program, const Command& command);  // PROGRAM VERB --help
 [[nodiscard]] std::string man_page(const Program& program);                              // roff, section 1
 [[nodiscard]] std::string bash_completion(const Program& program);

@@ -27,7 +27,7 @@ Exit run(std::span<const std::string> words) {
   auto parsed = parse(words, meshctl());
   if (!parsed.ok()) return fail(parsed.error(), false);
   if (parsed->help) {
-    print(stdout, parsed->command == nullptr ? overview_text(meshctl())
+    print(stdout, parsed->command == nullptr ? overview_text(meshctl(), parsed->noun)
                                               : command_text(meshctl(), *parsed->command));
     return Exit::Ok;
   }

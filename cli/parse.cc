@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <optional>
 
 #include "base/near_miss.h"
 #include "cli/command.h"
@@ -15,6 +16,11 @@ namespace {
 std::string suggestion(std::string_view word, const std::vector<std::string_view>& known) {
   const auto near = near_miss(word, known);
   return near ? fmt::format("; did you mean '{}'?", *near) : std::string();
+}
+
+std::string suggestion_or(std::string_view word, const std::vector<std::string_view>& known, std::string otherwise) {
+  std::string near = suggestion(word, known);
+  return near.empty() ? std::move(otherwise) : near;
 }
 
 std::vector<std::string_view> words_of(std::string_view path) {
@@ -43,6 +49,24 @@ Match find_command(std::span<const std::string> words, const Program& program) {
   return best;
 }
 
+bool is_noun(std::string_view word, const Program& program) {
+  return std::any_of(program.commands.begin(), program.commands.end(),
+                     [&](const Command& command) { return words_of(command.path).front() == word; });
+}
+
+bool asks_help(std::string_view word) { return word == "--help" || word == "-h" || word == "help"; }
+
+// 'help', 'help NOUN', 'help COMMAND' and 'NOUN --help'; a command's own --help is one of its flags.
+std::optional<Parsed> help_of(std::span<const std::string> words, const Program& program) {
+  const bool first = words.empty() || asks_help(words.front());
+  const auto rest = first && !words.empty() ? words.subspan(1) : words;
+  const Match match = find_command(rest, program);
+  if (first && match.command != nullptr) return Parsed{.command = match.command, .help = true};
+  const bool noun = !rest.empty() && is_noun(rest.front(), program);
+  if (!first && (!noun || match.command != nullptr || rest.size() < 2 || !asks_help(rest[1]))) return std::nullopt;
+  return Parsed{.help = true, .noun = noun ? rest.front() : std::string()};
+}
+
 // REQUIRES words.
 Error no_such_command(std::span<const std::string> words, const Program& program) {
   std::vector<std::string_view> nouns, verbs;
@@ -52,10 +76,12 @@ Error no_such_command(std::span<const std::string> words, const Program& program
     if (path.size() > 1 && path.front() == words.front()) verbs.push_back(path[1]);
   }
   if (verbs.empty())
-    return error(Code::Invalid, "there is no command '{}'{}", words.front(), suggestion(words.front(), nouns));
+    return error(Code::Invalid, "there is no command '{}'{}", words.front(),
+                 suggestion_or(words.front(), nouns, fmt::format("; '{} --help' lists them", program.name)));
   if (words.size() == 1)
     return error(Code::Invalid, "'{}' needs a verb: {}", words.front(), fmt::format("{}", fmt::join(verbs, ", ")));
-  return error(Code::Invalid, "'{}' has no verb '{}'{}", words.front(), words[1], suggestion(words[1], verbs));
+  return error(Code::Invalid, "'{}' has no verb '{}'{}", words.front(), words[1],
+               suggestion_or(words[1], verbs, fmt::format("; it has {}", fmt::join(verbs, ", "))));
 }
 
 std::vector<Flag> flags_of(const Program& program, const Command& command) {
@@ -78,10 +104,13 @@ void describe_flag(CLI::App& app, Sinks& sinks, const Flag& flag) {
     return;
   }
   auto* option = app.add_option(name, sinks.values.emplace_back(flag, std::vector<std::string>()).second);
-  option->expected(1)->allow_extra_args(false);
+  option->expected(1)->allow_extra_args(false)->type_name(std::string(flag.value));
   if (flag.repeated) option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   if (!flag.choices.empty())
-    option->check(CLI::IsMember(std::vector<std::string>(flag.choices.begin(), flag.choices.end())));
+    option->check([choices = flag.choices](const std::string& value) -> std::string {
+      if (std::find(choices.begin(), choices.end(), value) != choices.end()) return {};
+      return fmt::format("'{}' is none of {}{}", value, fmt::join(choices, ", "), suggestion(value, choices));
+    });
 }
 
 void describe_argument(CLI::App& app, Sinks& sinks, const Argument& argument) {
@@ -97,7 +126,7 @@ Error unknown_word(const Program& program, const Command& command, const std::ve
   for (const Flag& flag : flags_of(program, command)) known.push_back(fmt::format("--{}", flag.name));
   const std::vector<std::string_view> views(known.begin(), known.end());
   return error(Code::Invalid, "'{}' has no flag '{}'{}", command.path, word,
-               suggestion(word.substr(0, word.find('=')), views));
+               suggestion_or(word.substr(0, word.find('=')), views, fmt::format("; '{} {} --help' shows those it has", program.name, command.path)));
 }
 
 Status missing_argument(const Command& command, const Sinks& sinks) {
@@ -145,8 +174,8 @@ Result<Parsed> parse_command(const Program& program, const Command& command, std
 }  // namespace
 
 Result<Parsed> parse(std::span<const std::string> words, const Program& program) {
-  if (words.empty() || words.front() == "--help" || words.front() == "-h" || words.front() == "help")
-    return Parsed{.help = true};
+  if (auto help = help_of(words, program)) return std::move(*help);
+  if (words.size() == 1 && words.front() == "--version" && is_noun("version", program)) return parse(std::vector<std::string>{"version"}, program);
   const Match match = find_command(words, program);
   if (match.command == nullptr) return no_such_command(words, program);
   const auto rest = words.subspan(match.words);

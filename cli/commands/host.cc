@@ -56,9 +56,11 @@ Status systemctl(std::vector<std::string> words) {
   return error(Code::Internal, "systemctl {} failed: {}", words.front(), output.err);
 }
 
-// What happened to the unit, for the user.
+// What happened to the unit, or what is left to do, as a line for the user.
 Result<std::string> start_unit(const Invocation& run, std::string_view unit) {
-  if (run.has("no-start") || !systemd_runs()) return fmt::format("start it with 'systemctl enable --now {}'", unit);
+  if (!systemd_runs())
+    return fmt::format("Next: run 'meshd {}', and meshd-steer beside it; there is no systemd here that would", unit == kServerUnit ? "server" : "agent");
+  if (run.has("no-start")) return fmt::format("Next: start it with 'systemctl enable --now {}'", unit);
   MESH_TRY_STATUS(systemctl({"enable", "--now", std::string(unit)}));
   return fmt::format("{} is started and enabled", unit);
 }
@@ -90,7 +92,7 @@ Status cluster_init(Invocation& run) {
   }
   run.print(fmt::format("cluster            {}\nthis server        {} at {}\ndefault action     {}\n"
                         "management token   {}\n\nKeep the token: it may do everything and is shown this once.\n"
-                        "Next: {}; then 'meshctl token join' makes a token for further hosts.\n",
+                        "{}\nThen 'meshctl token join' makes a token for a further host.\n",
                         cell(made, "ClusterID"), cell(made, "Node"), cell(made, "Address"),
                         cell(made, "DefaultAction"), cell(made, "ManagementToken"), unit));
   return {};
@@ -104,7 +106,7 @@ Status join(Invocation& run) {
     run.print_json(joined);
     return {};
   }
-  run.print(fmt::format("{} is a member of cluster {} as {}\nNext: {}\n", cell(joined, "Node"),
+  run.print(fmt::format("{} is a member of cluster {} as {}\n{}\n", cell(joined, "Node"),
                         cell(joined, "ClusterID"), cell(joined, "Kind"), unit));
   return {};
 }
@@ -114,7 +116,9 @@ Status leave(Invocation& run) {
   MESH_TRY(client, run.client());
   auto told = client->call(net::HttpMethod::Put, "/v1/agent/leave");
   const bool offline = !told.ok() && told.error().code == Code::Unavailable;
-  if (!told.ok() && !(offline && run.has("force"))) return std::move(told).error();
+  if (offline && !run.has("force"))
+    return error(Code::Unavailable, "{}; --force removes what is on this host without it", told.error().message);
+  if (!told.ok() && !offline) return std::move(told).error();
   if (!run.has("no-start") && systemd_runs()) MESH_TRY_STATUS(stop_units());
   MESH_TRY(left, ask_daemon(daemon_words(run, "leave", {})));
   if (run.json()) run.print_json(left);
@@ -147,7 +151,8 @@ std::vector<Command> host_commands() {
        .run = join},
       {.path = "leave",
        .summary = "Take this host out of the mesh, without a trace",
-       .details = "On a server it leaves the cluster first, which is refused if it is the last one, or if too few of the others answer.",
+       .details = "On a server it leaves the cluster first, which is refused if it is the last one, or if too few of the others answer.\n"
+                  "Stops the daemons where systemd runs them; elsewhere stop meshd, then 'meshctl leave --force' does the rest.",
        .flags = with_place({{.name = "force", .help = "also when the agent does not answer: the catalog then learns it later"}}),
        .examples = {{"meshctl leave", "deregisters the host, stops its units, removes its keys and state"}},
        .run = leave},

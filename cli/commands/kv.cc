@@ -17,8 +17,10 @@ Status get(Invocation& run) {
     run.print_json(entries);
     return {};
   }
-  MESH_TRY(answer, client->call(net::HttpMethod::Get, path_of(key) + "?raw"));
-  run.print(answer.body);
+  const auto answer = client->call(net::HttpMethod::Get, path_of(key) + "?raw");
+  if (!answer.ok() && answer.error().code == Code::NotFound) return error(Code::NotFound, "there is no key '{}'", key);
+  if (!answer.ok()) return answer.error();
+  run.print(answer->body);
   run.print("\n");
   return {};
 }
@@ -26,7 +28,11 @@ Status get(Invocation& run) {
 Status list(Invocation& run) {
   MESH_TRY(client, run.client());
   const std::string prefix = run.argument_count() > 0 ? run.argument(0) : std::string();
-  MESH_TRY(keys, client->get_json(path_of(prefix) + "?keys"));
+  const auto found = client->get_json(path_of(prefix) + "?keys");
+  if (!found.ok() && found.error().code == Code::NotFound)
+    return error(Code::NotFound, "there is no key{}", prefix.empty() ? std::string() : fmt::format(" that begins with '{}'", prefix));
+  if (!found.ok()) return found.error();
+  const JsonValue& keys = *found;
   if (run.json()) run.print_json(keys);
   else
     for (const JsonValue& key : keys.items()) run.print(fmt::format("{}\n", key.string().value_or("")));

@@ -125,7 +125,10 @@ def meshctl_verbs(dev):
     expect(ctl(dev, "kv", "get", "a/b").strip() == "1", "kv get")
     expect("did you mean 'list'" in ctl(dev, "services", "lits", status=2), "a mistyped verb gets no near miss")
     expect("did you mean '--json'" in ctl(dev, "nodes", "--jsn", status=2), "a mistyped flag gets no near miss")
-    ctl(dev, "kv", "get", "nothing/here", status=3)
+    expect("no key 'nothing/here'" in ctl(dev, "kv", "get", "nothing/here", status=3), "a key that is not there is not named")
+    expect("services show" in ctl(dev, "services", "--help"), "a noun's help does not show its verbs")
+    expect("no mesh" in ctl(dev, "leave", status=1), "an agent in no mesh left one")
+    expect("web" in ctl(dev, "services", "list"), "a refused leave took web out of the catalog")
     code, _, _ = run([meshctl, "nodes", "--address", "127.0.0.1:1"], check=False)
     expect(code == 5, f"an agent that is not there gives exit status {code}, not 5")
     return "services, kv, near misses, exit status 2, 3 and 5"

@@ -35,9 +35,13 @@ TEST_CASE("what is mistyped gets its near miss") {
       {{"services"}, "needs a verb: list, show, register, deregister"},
       {{"kv", "get"}, "'kv get' needs KEY"},
       {{"nodes", "extra"}, "does not take the argument 'extra'"},
-      {{"health", "--state", "bad"}, "bad"},
-      {{"health", "--state"}, "state"},
-      {{"xyzzy"}, "there is no command 'xyzzy'"},
+      {{"services", "xyzzy"}, "it has list, show, register, deregister"},
+      {{"nodes", "--xyzzy"}, "'meshctl nodes --help' shows those it has"},
+      {{"health", "--state", "bad"}, "'bad' is none of any, passing, warning, critical"},
+      {{"health", "--state", "critcal"}, "did you mean 'critical'?"},
+      {{"health", "--state"}, "STATE missing"},
+      {{"xyzzy"}, "there is no command 'xyzzy'; 'meshctl --help' lists them"},
+      {{"services", "list", "--version"}, "has no flag '--version'"},
   };
   for (const auto& row : cases) {
     const auto parsed = parse_words(row.words);
@@ -54,6 +58,22 @@ TEST_CASE("help is asked for before and after a command") {
   const Parsed parsed = parse_words({"kv", "get", "--help"}).value();  // KEY is missing, which does not matter
   EXPECT(parsed.help);
   EXPECT_EQ(parsed.command->path, "kv get");
+}
+
+TEST_CASE("a noun's help shows its verbs, and help may be the first word") {
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"kv", "--help"}, {"kv", "-h"}, {"kv", "help"}, {"help", "kv"}}) {
+    const auto parsed = parse_words(words);
+    REQUIRE(parsed.ok());
+    EXPECT(parsed->help);
+    EXPECT_EQ(parsed->noun, "kv");
+  }
+  const std::string text = overview_text(meshctl(), "kv");
+  EXPECT(has(text, "kv get"));
+  EXPECT(!has(text, "services list"));
+  EXPECT_EQ(parse_words({"help", "kv", "get"}).value().command->path, "kv get");
+  EXPECT_EQ(parse_words({"help", "xyzzy"}).value().noun, "");
+  EXPECT_EQ(parse_words({"kv", "get", "help"}).value().arguments, std::vector<std::string>{"help"});
+  EXPECT_EQ(parse_words({"--version"}).value().command->path, "version");
 }
 
 TEST_CASE("every command has a summary, an example that parses, and something to run") {
