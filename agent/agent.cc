@@ -118,19 +118,16 @@ void Agent::report_check(const AgentControl::CheckReport& report, AgentControl::
   changed(0, std::move(done));
 }
 
-// A member ends its membership, and its rows go with that; an agent that never joined (dev) has rows only.
+// A member ends its membership, and its rows go with that.
 model::Command Agent::leave_command() const {
-  if (options_.cluster_id.empty()) {
-    model::DeregisterCommand command;
-    command.node = options_.node.id.text();
-    return model::make_command(std::move(command));
-  }
   model::MemberRevokeCommand command;
   command.node_id = options_.node.id;
   return model::make_command(std::move(command));
 }
 
 void Agent::leave(AgentControl::Done done) {
+  if (options_.cluster_id.empty())
+    return done(error(Code::Precondition, "this agent has joined no mesh ('meshd dev'): it leaves none, Ctrl-C ends it"));
   left_ = true;
   servers_.apply(leave_command(), loop_.now() + kLeaveTimeout,
                  [this, done = std::move(done)](Result<model::CommandResult> result) mutable {

@@ -38,8 +38,8 @@ Status AgentPart::open_gossip() {
 }
 
 Status AgentPart::start() {
-  api_.start();
   MESH_TRY_STATUS(agent_->start(options_.config.services));
+  api_.start();  // now it knows the catalog of the last run: nobody is told that there is none
   if (!options_.membership) return {};
   gossip_->join();
   return open_mesh();

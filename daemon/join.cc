@@ -16,6 +16,12 @@ namespace {
 
 constexpr ByteCount kTokenFileBytesMax{model::kJoinTicketTextMax + 1024};
 
+// A token is one line; empty ones before it do not count.
+bool has_line(std::string_view text) {
+  const auto begin = text.find_first_not_of(" \t\r\n");
+  return begin != std::string_view::npos && text.find('\n', begin) != std::string_view::npos;
+}
+
 Result<std::string> read_input() {
   std::string text;
   char buffer[4096];
@@ -24,6 +30,7 @@ Result<std::string> read_input() {
     if (size < 0) return io_error("while reading the join token from standard input", errno);
     if (size == 0) return text;
     text.append(buffer, static_cast<std::size_t>(size));
+    if (has_line(text)) return text;  // pasted at a terminal: no Ctrl-D is needed
     if (ByteCount(text.size()) > kTokenFileBytesMax) return error(Code::Invalid, "what stands on standard input is too long for a join token");
   }
 }
@@ -85,12 +92,16 @@ Status run_join(model::Config config, const std::string& token_file, OpenServerF
 }
 
 Status run_leave(model::Config config, OpenServerFolder open_folder) {
-  MESH_TRY_STATUS(complete(config));
   const agent::NodeFiles files(config.data_dir);
+  if (const auto joined = files.state(); joined.ok() && *joined == agent::JoinState::None)
+    return error(Code::Precondition, "{} is in no mesh: there is nothing to leave", config.data_dir);
   MESH_TRY(record, files.read_record());
   if (holds_server(config) && open_folder == nullptr) return needs_server_program("this host is a server");
   {
-    MESH_TRY(lock, FileLock::acquire(config.data_dir + "/agent.lock"));
+    const auto lock = FileLock::acquire(config.data_dir + "/agent.lock");
+    if (!lock.ok() && lock.error().code == Code::Conflict)
+      return error(Code::Conflict, "meshd still runs on this host ({}): stop it, then 'meshctl leave --force'", lock.error().message);
+    if (!lock.ok()) return lock.error();
     if (open_folder != nullptr) MESH_TRY_STATUS(open_folder(config.data_dir)->remove());
     MESH_TRY_STATUS(files.remove_all());
   }

@@ -27,7 +27,10 @@ Status NodeProcess::prepare() {
   MESH_TRY_STATUS(set_log(config_));
   MESH_TRY_STATUS(complete(config_));
   const agent::NodeFiles files(config_.data_dir);
-  MESH_TRY(record, files.read_record());  // a host in no mesh is told that, not that there is no lock
+  if (const auto joined = files.state(); joined.ok() && *joined == agent::JoinState::None)  // told before there is no lock
+    return error(Code::Precondition, "{} is in no mesh: 'meshctl cluster init' makes one, 'meshctl join --token-file -' joins one",
+                 config_.data_dir);
+  MESH_TRY(record, files.read_record());
   auto lock = FileLock::acquire(config_.data_dir + "/agent.lock");
   if (!lock.ok() && lock.error().code == Code::Conflict)
     return error(Code::Conflict, "another daemon runs on this data directory ({}): stop it, or choose another data_dir", lock.error().message);

@@ -11,6 +11,8 @@ Status run_agent(const ConfigReader& read_config) {
   const LogWriter log_writer;  // outlives the threads that log
   NodeProcess node(read_config);
   MESH_TRY_STATUS(node.prepare());
+  if (node.record().kind == model::JoinKind::Server)
+    return error(Code::Precondition, "this host is a server of its mesh, which its agent is part of: run 'meshd server' (meshd-server.service)");
   agent::ServerChannelOptions options;
   options.datacenter = node.record().datacenter;
   options.trust_domain = agent::trust_domain_of(node.record());

@@ -32,7 +32,7 @@ bool may_do_all(const Caller& caller) {
 }
 
 Status needs_token(std::string_view what) {
-  return error(Code::Denied, "{} needs a management token (header X-Consul-Token, or MESHD_TOKEN_FILE)", what);
+  return error(Code::Denied, "{} needs a management token (meshctl --secret-file, header X-Consul-Token), or root or group mesh on a server", what);
 }
 
 // A registration that speaks of the caller's own node only.

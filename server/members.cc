@@ -88,7 +88,8 @@ Status check_admit(const State& state, const model::AdmitCommand& body, WallTime
 Status check_not_last_server(const State& state, const model::NodeId& node_id) {
   if (state.catalog().server_on(node_id) == nullptr || state.servers().size() > 1) return {};
   return error(Code::Precondition,
-               "this is the only server: without it there is no cluster; let others join first ('meshctl token join --server')");
+               "this is the only server: without it there is no cluster; let others join first ('meshctl token join "
+               "--server'); to end the mesh itself, stop the server, then 'meshctl leave --force'");
 }
 
 Status check_speaks_as_server(const State& state, std::string_view node_id) {

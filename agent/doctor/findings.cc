@@ -64,7 +64,8 @@ Finding of_clock(Duration ahead) {
 }
 
 Finding of_servers(const ServersFact& servers) {
-  Place place{"servers", fmt::format("{}", fmt::join(servers.addresses, ", "))};
+  const std::string_view nowhere = servers.connected ? "in this process" : "none known";  // as `meshd dev` has it; before the first word of one
+  Place place{"servers", servers.addresses.empty() ? std::string(nowhere) : fmt::format("{}", fmt::join(servers.addresses, ", "))};
   const std::string age = servers.age ? fmt::format("the catalog is {} old", rounded(*servers.age)) : "there is no catalog yet";
   if (!servers.connected)
     return fault(std::move(place), fmt::format("none is reached ({}); {}", servers.link, age),

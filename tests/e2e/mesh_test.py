@@ -27,6 +27,10 @@ class TwoHosts:
         expect(len(made["ManagementToken"]) >= 36, f"management token {made['ManagementToken']!r}")
         status, _, err = self.a.host.run([self.a.programs.meshctl, "cluster", "init", "--no-start", *self.a.place], check=False)
         expect(status == 1 and made["ClusterID"] in err, f"a second init gave {status}: {err}")
+        status, _, err = self.a.host.run([self.a.programs.meshd, "agent", *self.a.place], check=False)
+        expect(status == 1 and "'meshd server'" in err, f"'meshd agent' on a server gave {status}: {err}")
+        status, _, err = self.b.host.run([self.b.programs.meshd, "agent", *self.b.place], check=False)
+        expect(status == 1 and "in no mesh" in err, f"'meshd agent' before the join gave {status}: {err}")
         key = os.stat(self.a.host.path("data", "node.key"))
         expect(key.st_mode & 0o077 == 0, f"node.key has mode {key.st_mode:o}")
         self.cluster_id = made["ClusterID"]

@@ -143,7 +143,7 @@ def critical(copy):
 
 def agree(hosts, seconds=20):
     """Waits until every host's copy of the catalog is the same and all is healthy; returns what that copy holds."""
-    seen = []
+    seen = ["nothing was seen"]
 
     def equal():
         seen[:] = [difference(hosts) or ", ".join(critical(content(hosts[0])))]

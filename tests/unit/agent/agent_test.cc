@@ -105,6 +105,19 @@ TEST_CASE("a service registered through the API is on disk when the call returns
   EXPECT(last.view->local.services().empty());
 }
 
+TEST_CASE("an agent in no mesh refuses to leave one, and goes on") {
+  net::Loop loop{"test"};
+  SilentChannel channel;
+  AgentOptions options = Fixture::options();
+  options.cluster_id.clear();  // as in `meshd dev`
+  Agent agent(loop, channel, Rng(1), std::move(options), [](AgentViewPtr) {});
+  std::optional<Status> left;
+  agent.leave([&](Status status) { left = std::move(status); });
+  REQUIRE(left.has_value());
+  REQUIRE(!left->ok());
+  EXPECT_EQ(left->error().code, Code::Precondition);
+}
+
 TEST_CASE("a service that the node may not run is refused at once, and left out of the configuration") {
   net::Loop loop{"test"};
   SilentChannel channel;

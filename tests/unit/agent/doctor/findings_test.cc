@@ -61,6 +61,10 @@ TEST_CASE("servers: unreachable and leaderless are errors, an old catalog is a w
   facts.servers->link = "connection refused";
   EXPECT(has(only(facts).what, "connection refused"));
   EXPECT(has(only(facts).what, "5m0s old"));
+  facts.servers->addresses.clear();
+  EXPECT_EQ(only(facts).where, "none known");
+  facts.servers->connected = true;  // as in `meshd dev`
+  EXPECT_EQ(only(facts).where, "in this process");
 }
 
 TEST_CASE("certificates: expired is an error, late or failed renewal a warning") {
