@@ -66,6 +66,11 @@ Status ApiLoop::open_http(const model::Config& config) {
   net::Http1Limits limits;
   limits.connections_max = kHttpConnectionsMax;
   http_ = std::make_unique<net::Http1Server>(loop(), *api_, limits);
+  // Read by this very server, when it answers /metrics.
+  metrics_.gauge_function({"meshd_http_connections", "Open connections of clients of the HTTP API"},
+                          [this] { return static_cast<double>(http_->connections()); });
+  metrics_.counter_function({"meshd_http_malformed_total", "HTTP requests refused before any route: malformed, too large, too slow"},
+                            [this] { return static_cast<double>(http_->refused_total()); });
   MESH_TRY_STATUS(open_http_socket(config));
   if (config.ports.http == model::kPortOff) return {};
   MESH_TRY(ip, net::IpAddress::parse(config.client).context("client"));

@@ -92,6 +92,9 @@ class LogStore {
   // was compacted away; Code::Corrupt if the stored bytes fail their checksum. REQUIRES first < end.
   [[nodiscard]] virtual Result<std::vector<Entry>> read(Index first, Index end, ByteCount max_bytes) = 0;
 
+  // What it takes on the disk, for people.
+  [[nodiscard]] virtual std::uint64_t disk_bytes() const { return 0; }
+
  protected:
   [[nodiscard]] virtual Status write_durably(const PersistBatch& batch) = 0;
 };

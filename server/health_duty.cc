@@ -9,13 +9,20 @@
 namespace mesh::server {
 
 HealthDuty::HealthDuty(Parts parts, std::string self, const NodeHealthOptions& options)
-    : parts_(std::move(parts)), health_(options, std::move(self)), timer_(parts_.loop, [this] { look(); }) {}
+    : parts_(std::move(parts)), health_(options, std::move(self)), timer_(parts_.loop, [this] { look(); }) {
+  if (parts_.metrics == nullptr) return;
+  verdicts_ = parts_.metrics->counters({.name = "meshd_health_verdicts_total",
+                                        .help = "Changes of serfHealth that this leader proposed.",
+                                        .labels = {"status"}});
+  doubts_ = parts_.metrics->gauge({"meshd_health_doubts", "1 while this leader takes failures of most nodes for its own network's"});
+}
 
 void HealthDuty::on_role(bool leader) {
   if (leader && !leads_) health_.lead();
   leads_ = leader;
-  if (leads_) wake();
-  else timer_.stop();
+  if (leads_) return wake();
+  timer_.stop();
+  doubts_.set(0);
 }
 
 void HealthDuty::gossip_started() {
@@ -45,9 +52,12 @@ void HealthDuty::look() {
   command.verdicts = health_.decide(looked_at_, parts_.state());
   if (health_.doubting() != std::exchange(doubted_, health_.doubting()) && doubted_)
     LOG_WARN("most of the pool seems to have failed: this may be this server's own network; failures wait for confirmation");
+  doubts_.set(doubted_ ? 1 : 0);
   if (command.verdicts.empty()) return timer_.start_at(std::min(looked_at_ + kHealthInterval, health_.next_deadline()));
-  for (const model::NodeVerdict& verdict : command.verdicts)
+  for (const model::NodeVerdict& verdict : command.verdicts) {
+    verdicts_.with({enum_text(verdict.status)}).add();
     LOG_INFO("node health", {"node", verdict.node_id.text()}, {"serfHealth", enum_text(verdict.status)}, {"why", verdict.output});
+  }
   proposing_ = true;
   parts_.propose(model::make_command(std::move(command)), [this](Result<Bytes> result) { on_result(status_of(result)); });
 }

@@ -8,6 +8,7 @@
 #include <functional>
 #include <string>
 
+#include "base/metrics.h"
 #include "net/loop.h"
 #include "net/timer.h"
 #include "server/node_health.h"
@@ -25,6 +26,7 @@ class HealthDuty {
     net::Loop& loop;
     std::function<const State&()> state;
     std::function<void(model::Command, RaftHost::OnResult)> propose;
+    MetricRegistry* metrics = nullptr;
   };
   HealthDuty(Parts parts, std::string self, const NodeHealthOptions& options);
   HealthDuty(const HealthDuty&) = delete;
@@ -45,6 +47,8 @@ class HealthDuty {
   bool leads_ = false;
   bool proposing_ = false;
   bool doubted_ = false;
+  CounterFamily verdicts_;
+  Gauge doubts_;
   MonoTime looked_at_{};
   net::Timer timer_;
 };

@@ -34,7 +34,13 @@ Status check_csr(ByteView csr) {
 
 }  // namespace
 
-IdentityService::IdentityService(Parts parts) : parts_(std::move(parts)), refusals_(parts_.loop, parts_.refusal_delay) {}
+IdentityService::IdentityService(Parts parts) : parts_(std::move(parts)), refusals_(parts_.loop, parts_.refusal_delay) {
+  if (parts_.metrics == nullptr) return;
+  requests_ = parts_.metrics->counters({.name = "meshd_identity_requests_total",
+                                        .help = "Requests to join or for certificates: signed, wrong_secret, or the code of the error.",
+                                        .labels = {"call", "result"}});
+  under_way_ = parts_.metrics->gauge({"meshd_identity_requests_under_way", "Certificates that are being made"});
+}
 
 IdentityService::~IdentityService() = default;
 
@@ -69,12 +75,12 @@ Status IdentityService::check_can_sign() const {
 
 void IdentityService::join(net::RpcRequest request, net::RpcReply reply) {
   const Result<model::JoinRequest> message = read_request<model::JoinRequest>(request, kJoinRequestBytesMax);
-  if (!message.ok()) return reply.finish(message.error());
+  if (!message.ok()) return answer(std::move(reply), true, message.error());
   const Status valid = check_join(*message);
-  if (!valid.ok()) return reply.finish(valid.error());
+  if (!valid.ok()) return answer(std::move(reply), true, valid.error());
   if (!may_know(*message)) {
     LOG_WARN("a host was refused: wrong join token", {"node", message->node_name}, {"id", message->node_id.text()});
-    return refusals_.refuse(std::move(reply), bad_join_token());
+    return refuse_late(std::move(reply), "join", bad_join_token());
   }
   const model::Member* member = state().member(message->node_id);
   Wanted wanted;
@@ -139,16 +145,28 @@ void IdentityService::sign(net::RpcRequest request, net::RpcReply reply) {
     return std::pair(std::move(out), std::move(message.csr));
   };
   Result<std::pair<Wanted, Bytes>> checked = wanted();
-  if (!checked.ok()) return reply.finish(std::move(checked).error());
+  if (!checked.ok()) return answer(std::move(reply), false, std::move(checked).error());
   issue(std::move(checked->first), std::move(checked->second), std::move(reply));
 }
 
 void IdentityService::issue(Wanted wanted, Bytes csr, net::RpcReply reply) {
   if (issuing_.size() >= kIssuingMax) {
-    return reply.finish(error(Code::Overloaded, "more than {} certificates are being made: try again later", kIssuingMax));
+    return answer(std::move(reply), wanted.join,
+                  error(Code::Overloaded, "more than {} certificates are being made: try again later", kIssuingMax));
   }
   issuing_.push_back(std::make_unique<Issue>(*this, std::move(wanted), std::move(reply)));
+  under_way_.set(static_cast<double>(issuing_.size()));
   issuing_.back()->start(std::move(csr));
+}
+
+void IdentityService::answer(net::RpcReply reply, bool join, Result<Bytes> result) {
+  requests_.with({join ? "join" : "sign", result.ok() ? "signed" : code_name(result.error().code)}).add();
+  reply.finish(std::move(result));
+}
+
+void IdentityService::refuse_late(net::RpcReply reply, std::string_view call, Error why) {
+  requests_.with({call, "wrong_secret"}).add();
+  refusals_.refuse(std::move(reply), std::move(why));
 }
 
 void IdentityService::remove(Issue& issue) {
@@ -156,6 +174,7 @@ void IdentityService::remove(Issue& issue) {
   if (place == issuing_.end()) return;
   parts_.loop.destroy_later(std::move(*place));
   issuing_.erase(place);
+  under_way_.set(static_cast<double>(issuing_.size()));
 }
 
 // --- tokens
@@ -171,7 +190,7 @@ void IdentityService::token_check(net::RpcRequest request, net::RpcReply reply) 
   const Result<model::TokenCheckRequest> message = allowed();
   if (!message.ok()) return reply.finish(message.error());
   const model::ManagementToken* token = find_management_token(state(), message->token);
-  if (token == nullptr) return refusals_.refuse(std::move(reply), error(Code::Denied, "unknown token"));
+  if (token == nullptr) return refuse_late(std::move(reply), "token_check", error(Code::Denied, "unknown token"));
   model::TokenCheckResponse response;
   response.accessor_id = token->id;
   response.management = true;

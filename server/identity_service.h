@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/function.h"
+#include "base/metrics.h"
 #include "model/join_ticket.h"
 #include "model/protocol.h"
 #include "net/loop.h"
@@ -45,6 +46,7 @@ class IdentityService {
     std::function<void(model::Command, RaftHost::OnResult)> propose;
     std::function<std::vector<std::string>()> servers;  // ADDRESS:PORT of their RPC
     Duration refusal_delay = LateRefusals::kRefusalDelay;
+    MetricRegistry* metrics = nullptr;
   };
   explicit IdentityService(Parts parts);
   ~IdentityService();
@@ -54,7 +56,6 @@ class IdentityService {
   void serve(net::RpcServer& server, LeaderCalls& calls);
 
   [[nodiscard]] std::size_t issuing() const { return issuing_.size(); }
-  [[nodiscard]] std::uint64_t refused_total() const { return refusals_.refused_total(); }
 
  private:
   class Issue;
@@ -75,8 +76,12 @@ class IdentityService {
 
   void issue(Wanted wanted, Bytes csr, net::RpcReply reply);
   void remove(Issue& issue);
+  void answer(net::RpcReply reply, bool join, Result<Bytes> result);
+  void refuse_late(net::RpcReply reply, std::string_view call, Error why);
 
   Parts parts_;
+  CounterFamily requests_;
+  Gauge under_way_;
   LateRefusals refusals_;
   std::list<std::unique_ptr<Issue>> issuing_;
 };

@@ -119,12 +119,12 @@ Status IdentityService::Issue::add_secrets(model::JoinResponse& response) const 
 void IdentityService::Issue::refuse(Error why) {
   if (!wanted_.join || why.code != Code::Denied) return finish(std::move(why));
   LOG_WARN("a host was refused", {"node", wanted_.node_name}, {"id", wanted_.subject.node_id.text()}, {"why", why});
-  service_.refusals_.refuse(std::move(reply_), std::move(why));
+  service_.refuse_late(std::move(reply_), "join", std::move(why));
   service_.remove(*this);
 }
 
 void IdentityService::Issue::finish(Result<Bytes> result) {
-  reply_.finish(std::move(result));
+  service_.answer(std::move(reply_), wanted_.join, std::move(result));
   service_.remove(*this);
 }
 

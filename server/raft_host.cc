@@ -55,6 +55,7 @@ RaftHost::RaftHost(Parts parts, const RaftHostOptions& options, RaftStores store
     : parts_(parts),
       options_(options),
       stores_(std::move(stores)),
+      metrics_(options.metrics),
       applied_(recovered.tables.applied),
       applied_reported_(applied_),
       written_(applied_),
@@ -85,6 +86,7 @@ void RaftHost::step(raft::Event event) {
     raft::Event next = std::move(events_.front());
     events_.pop_front();
     carry_out(core_->step(parts_.loop.now(), std::move(next)));
+    metrics_.show(*core_, proposals_sent_.size() + proposals_logged_.size());
   }
   stepping_ = false;
   step_timer_.start_at(failed_ ? kNever : core_->next_deadline());
@@ -106,7 +108,10 @@ void RaftHost::carry_out(raft::Actions actions) {
   if (!actions.apply.empty()) apply(std::move(actions.apply));
   for (raft::ReadOutcome& outcome : actions.reads) answer_reads(std::move(outcome));
   for (const raft::LoadEntries& load : actions.loads) load_entries(load);
-  for (raft::SnapshotAction& action : actions.snapshots) snapshots_->carry_out(std::move(action), written_);
+  for (raft::SnapshotAction& action : actions.snapshots) {
+    if (std::holds_alternative<raft::OpenSnapshot>(action)) metrics_.snapshots_sent.add();
+    snapshots_->carry_out(std::move(action), written_);
+  }
   if (!proposals_logged_.empty() && !is_leader()) fail_overwritten();
 }
 
@@ -166,12 +171,13 @@ void RaftHost::on_outcome(raft::Outcome outcome) {
   proposals_sent_.erase(found);
   if (!outcome.result.ok()) return on_result(std::move(outcome.result).error());
   const auto [place, fresh] =
-      proposals_logged_.try_emplace(outcome.result->index.value(), Waiting{outcome.result->term, {}});
+      proposals_logged_.try_emplace(outcome.result->index.value(), Waiting{outcome.result->term, {}, {}});
   if (!fresh) {  // an earlier term's proposal for the same index: a new leader's log took its place
     place->second.on_result(error(Code::Unavailable, "leadership was lost before the write was committed"));
     place->second.term = outcome.result->term;
   }
   place->second.on_result = std::move(on_result);
+  place->second.since = parts_.loop.now();
 }
 
 void RaftHost::apply(std::vector<raft::Entry> entries) {
@@ -199,6 +205,7 @@ void RaftHost::apply_one(const raft::Entry& entry) {
   if (waiting == proposals_logged_.end()) return;
   OnResult on_result = std::move(waiting->second.on_result);
   const bool ours = waiting->second.term == entry.term;
+  if (ours) metrics_.commit.observe(parts_.loop.now() - waiting->second.since);
   proposals_logged_.erase(waiting);
   if (ours) return on_result(std::move(result));
   on_result(error(Code::Unavailable, "leadership was lost before the write was committed"));

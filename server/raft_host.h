@@ -37,6 +37,7 @@
 #include "raft/state_machine.h"
 #include "raft/storage.h"
 #include "net/blocking_worker.h"
+#include "server/host_metrics.h"
 #include "server/raft_transport.h"
 #include "server/snapshot_transfer.h"
 
@@ -58,6 +59,7 @@ struct RaftHostOptions {
   std::uint64_t table_backlog_bytes_max = 8u << 20;  // rows not yet given to the tables
   std::uint64_t flush_bytes = 16u << 20;             // written to the tables since the last flush
   Duration flush_interval = seconds(60);             // with anything unflushed
+  MetricRegistry* metrics = nullptr;                 // outlives the host
 };
 
 struct RaftStores {
@@ -126,6 +128,7 @@ class RaftHost {
   struct Waiting {
     raft::Term term;
     OnResult on_result;
+    MonoTime since;
   };
   struct QueuedRequest {  // a change of members, or (none) a hand-over
     std::optional<raft::MembershipChange> change;
@@ -173,6 +176,7 @@ class RaftHost {
   Parts parts_;
   RaftHostOptions options_;
   RaftStores stores_;
+  HostMetrics metrics_;
   std::unique_ptr<raft::Core> core_;
   std::deque<raft::Event> events_;
   bool stepping_ = false;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "server/raft_host.h"
 
@@ -11,8 +12,15 @@ namespace mesh::server {
 // --- log
 
 void RaftHost::write_log() {
-  storage_->run([log = stores_.log.get(), batch = log_batch_] { return log->write(*batch); },
-                [this](Result<raft::Durable> result) { on_log_written(std::move(result)); });
+  storage_->run(
+      [log = stores_.log.get(), batch = log_batch_, time = metrics_.log_write, bytes = metrics_.log_bytes] {
+        const MonoTime begun = mono_now();
+        Result<raft::Durable> written = log->write(*batch);
+        time.observe(mono_now() - begun);
+        bytes.set(static_cast<double>(log->disk_bytes()));
+        return written;
+      },
+      [this](Result<raft::Durable> result) { on_log_written(std::move(result)); });
 }
 
 void RaftHost::on_log_written(Result<raft::Durable> result) {
@@ -75,6 +83,7 @@ void RaftHost::report_applied() {
 void RaftHost::on_installed(const raft::LogBase& base) {
   table_next_ = {base.position.index, {}};
   table_next_bytes_ = 0;
+  metrics_.snapshots_installed.add();
   applied_ = applied_reported_ = written_ = flushed_ = base.position.index;
 }
 
@@ -117,6 +126,7 @@ void RaftHost::update_full() {
   const bool again = full && full_;
   if (full != full_) {
     full_ = full;
+    metrics_.disk_full.set(full ? 1 : 0);
     LOG_WARN(full ? "no space on the disk: writes are refused"
                   : "space on the disk again: writes are accepted");
     step(raft::StorageFull{full});

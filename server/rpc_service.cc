@@ -55,7 +55,7 @@ RpcService::RpcService(Parts parts, Options options)
                               return std::max(parts_.host.core().applied().value(),
                                               parts_.machine.state().catalog().index());
                             },
-                            [this] { return parts_.host.leader_contact(); }, options_.on_stream_end}),
+                            [this] { return parts_.host.leader_contact(); }, options_.on_stream_end}, options_.metrics),
       kv_reads_(
           parts.loop, [this]() -> const State& { return parts_.machine.state(); },
           [this](model::KvReadResponse& response) {
@@ -67,7 +67,7 @@ RpcService::RpcService(Parts parts, Options options)
                  [this](model::Command command, RaftHost::OnResult on_result) {
                    propose(std::move(command), std::move(on_result));
                  },
-                 [this] { return server_addresses(parts_.machine.state()); }, options_.refusal_delay}),
+                 [this] { return server_addresses(parts_.machine.state()); }, options_.refusal_delay, options_.metrics}),
       calls_({parts_.loop, parts_.host, parts_.transport, options_.metrics, options_.hold_max}),
       duty_({parts_.loop, parts_.host, [this]() -> const State& { return parts_.machine.state(); }, options_.metrics}) {
   on_loaded(parts_.machine.state());

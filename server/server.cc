@@ -37,6 +37,7 @@ Result<std::unique_ptr<Server>> Server::open(net::Loop& loop, const ServerOption
   host_options.self = raft::ServerId(server->identity_.server_id);
   host_options.core = options.raft;
   host_options.seed = options.seed;
+  host_options.metrics = options.metrics;
   MESH_TRY(host, RaftHost::open({loop, server->machine_, server->transport_, *server}, host_options,
                                 std::move(stores)));
   server->host_ = std::move(host);
@@ -67,7 +68,8 @@ void Server::make_services(net::Loop& loop, const ServerOptions& options) {
       HealthDuty::Parts{loop, [this]() -> const State& { return machine_.state(); },
                         [this](model::Command command, RaftHost::OnResult on_result) {
                           service_->propose(std::move(command), std::move(on_result));
-                        }},
+                        },
+                        options.metrics},
       identity_.node_id, options.health);
   RpcService::Options service;
   service.seed = options.seed + 1;

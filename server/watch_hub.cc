@@ -94,8 +94,12 @@ class WatchHub::Subscriber final : public net::RpcServerStreamObserver {
   bool writable_ = true;
 };
 
-WatchHub::WatchHub(net::Loop& loop, Source source)
+WatchHub::WatchHub(net::Loop& loop, Source source, MetricRegistry* metrics)
     : loop_(loop), source_(std::move(source)), timer_(loop, [this] { on_timer(); }) {
+  if (metrics != nullptr) {
+    streams_ = metrics->gauge({"meshd_watch_streams", "Agents that follow the catalog at this server"});
+    cut_off_ = metrics->counter({"meshd_watch_cut_off_total", "Watch streams ended because their agents were too slow"});
+  }
   timer_.start_after(kHeartbeatInterval);
 }
 
@@ -137,7 +141,7 @@ void WatchHub::on_changes(const model::ChangeSet& changes, const model::Catalog&
   }
   keep(std::move(delta));
   for (Subscriber* subscriber : slow) {
-    ++cut_off_;
+    cut_off_.add();
     LOG_WARN("watch stream too slow, cut off", {"node", subscriber->node_id()});
     subscriber->end(error(Code::Overloaded, "too many changes are waiting: subscribe again"));
     remove(*subscriber);
@@ -216,6 +220,7 @@ void WatchHub::subscribe(const model::WatchRequest& request, std::unique_ptr<net
   auto owned = std::make_unique<Subscriber>(*this, request.node_id, std::move(stream));
   Subscriber& subscriber = *owned;
   subscribers_.push_back(std::move(owned));
+  streams_.set(static_cast<double>(subscribers_.size()));
   if (!can_resume(request)) {
     subscriber.begin_snapshot(catalog_);
   } else {
@@ -247,7 +252,7 @@ void WatchHub::remove(Subscriber& subscriber) {
     if (it->get() != &subscriber) continue;
     loop_.destroy_later(std::move(*it));
     subscribers_.erase(it);
-    return;
+    return streams_.set(static_cast<double>(subscribers_.size()));
   }
 }
 

@@ -15,6 +15,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/metrics.h"
 #include "base/time.h"
 #include "model/catalog.h"
 #include "model/protocol.h"
@@ -40,7 +41,7 @@ class WatchHub {
     std::function<void(const std::string& node_id)> on_stream_end = nullptr;
   };
 
-  WatchHub(net::Loop& loop, Source source);
+  WatchHub(net::Loop& loop, Source source, MetricRegistry* metrics = nullptr);
   ~WatchHub();
   WatchHub(const WatchHub&) = delete;
   WatchHub& operator=(const WatchHub&) = delete;
@@ -63,7 +64,6 @@ class WatchHub {
   // The index of the last change of the catalog: a replica that has reached it lacks nothing so far.
   [[nodiscard]] std::uint64_t changed_at() const { return changed_at_; }
   [[nodiscard]] std::size_t subscribers() const { return subscribers_.size(); }
-  [[nodiscard]] std::uint64_t cut_off_total() const { return cut_off_; }
 
  private:
   class Subscriber;
@@ -92,7 +92,8 @@ class WatchHub {
   std::uint64_t history_from_ = 0;       // history_ holds every change behind this index
   std::vector<model::TableHash> history_from_hashes_;  // at that index
   std::list<std::unique_ptr<Subscriber>> subscribers_;
-  std::uint64_t cut_off_ = 0;
+  Gauge streams_;
+  Counter cut_off_;
   net::Timer timer_;
 };
 

@@ -57,7 +57,7 @@ class SegmentLog final : public raft::LogStore {
   // The next segment could not be reserved: once the current one is full, writes will be refused.
   [[nodiscard]] bool space_low() const { return space_low_; }
   // Files of the log, the spare included.
-  [[nodiscard]] std::uint64_t disk_bytes() const;
+  [[nodiscard]] std::uint64_t disk_bytes() const override;
 
  protected:
   Status write_durably(const raft::PersistBatch& batch) override;

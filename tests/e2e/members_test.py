@@ -13,6 +13,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import expect, wait_until  # noqa: E402
 from mesh import MeshHost, run_steps  # noqa: E402
+from metrics_page import check_page  # noqa: E402
 
 ALIVE, LEFT, FAILED = 1, 3, 4
 
@@ -127,6 +128,9 @@ class ThreeHosts:
         expect(alive == ["meshd_gossip_members 2"], f"the metric says {alive}")
         return alive[0]
 
+    def metrics_page(self):
+        return check_page(self.a.http.call("GET", "/metrics")[2].decode())
+
     def end(self):
         for host in (self.c, self.b, self.a):
             status = host.daemon.stop(signal.SIGTERM, seconds=10)
@@ -135,7 +139,7 @@ class ThreeHosts:
 
     def steps(self):
         return [self.mesh, self.stopped, self.killed, self.restarted, self.cable, self.server_restarts, self.metrics,
-                self.end]
+                self.metrics_page, self.end]
 
 
 run_steps("members", 3, ThreeHosts)

@@ -146,6 +146,28 @@ TEST_CASE("a server of another cluster, or under another node's number, is refus
   EXPECT(rig.put(leading, "k", "v").ok());  // two of three are left
 }
 
+TEST_CASE("metrics tell who leads, what is committed, and that the log was written") {
+  ClusterRig rig;
+  rig.add(2);
+  REQUIRE(rig.put(1, "k", "v").ok());
+  REQUIRE(rig.agree());
+  const auto tells = [&](std::uint64_t id, const std::string& line) {
+    return rig.members.at(id)->metrics.prometheus_text().find("\n" + line) != std::string::npos;
+  };
+  EXPECT(tells(1, "meshd_raft_leader 1\n"));
+  EXPECT(tells(1, "meshd_raft_elections_total 1\n"));
+  EXPECT(tells(1, "meshd_raft_leaderships_total 1\n"));
+  EXPECT(tells(2, "meshd_raft_leader 0\n"));
+  EXPECT(tells(2, "meshd_raft_elections_total 0\n"));
+  for (const std::uint64_t id : {1u, 2u}) {
+    EXPECT(tells(id, fmt::format("meshd_raft_applied_index {}\n", rig.server(id).host().core().applied().value())));
+    EXPECT_FALSE(tells(id, "meshd_raft_log_write_seconds_count 0\n"));
+    EXPECT_FALSE(tells(id, "meshd_raft_log_bytes 0\n"));
+  }
+  EXPECT_FALSE(tells(1, "meshd_raft_commit_seconds_count 0\n"));
+  EXPECT(tells(2, "meshd_raft_commit_seconds_count 0\n"));
+}
+
 TEST_CASE("a server that is not in the table is a guest for as long as it speaks") {
   ClusterRig rig;
   rig.make_joined(2);
