@@ -129,6 +129,7 @@ void Agent::leave(AgentControl::Done done) {
   if (options_.cluster_id.empty())
     return done(error(Code::Precondition, "this agent has joined no mesh ('meshd dev'): it leaves none, Ctrl-C ends it"));
   left_ = true;
+  left_at_ = loop_.now();
   servers_.apply(leave_command(), loop_.now() + kLeaveTimeout,
                  [this, done = std::move(done)](Result<model::CommandResult> result) mutable {
                    Status status;
@@ -232,9 +233,21 @@ void Agent::ask_status() {
   servers_.status(loop_.now() + kStatusInterval, [this, asked = mono_now()](Result<model::StatusResponse> response) {
     leader_ = response.ok() ? response->leader : std::string();
     if (response.ok()) take_clock(response->time, mono_now() - asked);
+    else if (model::says_removed(response.error())) return told_removed();
     status_timer_.start_after(leader_.empty() ? kStatusRetry : kStatusInterval);
     refresh();
   });
+}
+
+// Such a node is refused everywhere, so nothing that it still does is of use. One that leaves is given time to end in order.
+void Agent::told_removed() {
+  status_timer_.start_after(kStatusInterval);
+  if (!on_removed_ || (left_ && loop_.now() < left_at_ + kLeftGrace)) return;
+  auto tell = std::exchange(on_removed_, {});
+  tell(error(Code::Denied,
+             "this node ({}) was removed from the mesh, by a 'meshctl leave' that did not come to its end or by 'meshctl cluster remove' "
+             "on another host, and stops; run 'meshctl leave --force' to remove its keys and state from {}, then it may join again",
+             options_.node.name, options_.data_dir));
 }
 
 // The server read its clock somewhere within the time that the call took; tries of the call make that longer, so that a

@@ -35,6 +35,7 @@ namespace mesh::agent {
 inline constexpr std::size_t kControlWaitersMax = 4096;
 inline constexpr Duration kSyncWriteTimeout = seconds(10);
 inline constexpr Duration kLeaveTimeout = seconds(8);  // less than meshctl waits; a server leaves Raft as well
+inline constexpr Duration kLeftGrace = seconds(30);   // for whoever asked to leave, to end this process
 inline constexpr Duration kStatusInterval = seconds(5);
 inline constexpr Duration kClockCallMax = seconds(2);        // a slower answer says nothing about the clock
 inline constexpr Duration kStatusRetry = milliseconds(100);  // while no leader is known
@@ -74,6 +75,9 @@ class Agent {
   Status replace_services(const std::vector<model::ServiceDefinition>& services);
 
   [[nodiscard]] AgentViewPtr view() const { return view_; }
+  // The servers say that this node is no member any more, and nobody ends this process: on the agent loop, once, with what a
+  // person should do.
+  void set_on_removed(UniqueFunction<void(const Error&)> fn) { on_removed_ = std::move(fn); }
   // For the next views.
   void set_members(MembersPtr members);
   // For others on the agent loop that write small files; null without a data directory. They must go before the agent.
@@ -101,6 +105,7 @@ class Agent {
   void send(std::vector<model::Command> commands);
   void written(Result<model::CommandResult> result);
   void ask_status();
+  void told_removed();
   void take_clock(WallTime servers, Duration took);
   void refresh();
   void publish();
@@ -123,6 +128,8 @@ class Agent {
   std::optional<Duration> clock_ahead_;
   bool clock_told_ = false;
   bool left_ = false;
+  MonoTime left_at_{};
+  UniqueFunction<void(const Error&)> on_removed_;
   AgentViewPtr view_;
   std::deque<Waiter> waiters_;
   net::Timer sync_timer_;

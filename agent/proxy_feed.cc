@@ -80,7 +80,7 @@ bool same_parts(const proxy::ProxySnapshot& a, const proxy::ProxySnapshot& b) {
   return a.datacenter == b.datacenter && a.trust_domain == b.trust_domain && a.node_id == b.node_id &&
          a.node_name == b.node_name && a.routes == b.routes && a.endpoints == b.endpoints &&
          a.instances == b.instances && a.binds == b.binds && a.processes == b.processes && a.rules == b.rules &&
-         a.node_names == b.node_names && a.identities == b.identities;
+         a.node_names == b.node_names && a.removed == b.removed && a.identities == b.identities;
 }
 
 }  // namespace
@@ -102,6 +102,7 @@ proxy::ProxySnapshotPtr ProxyFeed::update(const ProxyFeedInput& input) {
   take_endpoints(input, next);
   take_rules(input, next);
   take_node_names(input, next);
+  take_removed(input, next);
   take_local(input, next);
   if (input.processes != nullptr) next.processes = input.processes;
   if (input.identities != nullptr) next.identities = input.identities;
@@ -161,6 +162,15 @@ void ProxyFeed::take_node_names(const ProxyFeedInput& input, proxy::ProxySnapsho
   NodeNames names;
   for (const model::Node* node : input.catalog.nodes()) names.emplace(node->id.text(), node->name);
   assign(next.node_names, std::move(names));
+}
+
+void ProxyFeed::take_removed(const ProxyFeedInput& input, proxy::ProxySnapshot& next) {
+  const std::uint64_t index = input.catalog.removals_index();
+  if (last_ != nullptr && marks_.removals == index) return;
+  marks_.removals = index;
+  proxy::RemovedNodes removed;
+  for (const model::Removal* row : input.catalog.removals()) removed.insert(row->node_id.text());
+  assign(next.removed, std::move(removed));
 }
 
 void ProxyFeed::take_local(const ProxyFeedInput& input, proxy::ProxySnapshot& next) {

@@ -44,12 +44,14 @@ class ProxyFeed {
   void take_endpoints(const ProxyFeedInput& input, proxy::ProxySnapshot& next);
   void take_rules(const ProxyFeedInput& input, proxy::ProxySnapshot& next);
   void take_node_names(const ProxyFeedInput& input, proxy::ProxySnapshot& next);
+  void take_removed(const ProxyFeedInput& input, proxy::ProxySnapshot& next);
   void take_local(const ProxyFeedInput& input, proxy::ProxySnapshot& next);
 
   // What the parts of last_ were made from.
   struct Marks {
     std::uint64_t names = 0;
     std::uint64_t nodes = 0;
+    std::uint64_t removals = 0;
     std::uint64_t intentions = 0;
     std::uint64_t cluster = 0;
     std::uint64_t catalog = 0;

@@ -36,6 +36,30 @@ Result<std::size_t> read_some(int fd, char* to, std::size_t size, const std::str
   return static_cast<std::size_t>(n);
 }
 
+Error too_large(const std::string& path, ByteCount max) {
+  return error(Code::Overloaded, "{} is larger than {} bytes", path, max.value());
+}
+
+Result<Bytes> read_to_end(int fd, const std::string& path, ByteCount max) {
+  static constexpr std::size_t kChunkBytes = 64 * 1024;
+  Bytes content;
+  for (;;) {
+    const std::size_t had = content.size();
+    content.resize(had + kChunkBytes);
+    MESH_TRY(n, read_some(fd, content.data() + had, kChunkBytes, path));
+    content.resize(had + n);
+    if (content.size() > max.value()) return too_large(path, max);
+    if (n == 0) return content;
+  }
+}
+
+std::string_view kind_of(mode_t mode) {
+  if (S_ISDIR(mode)) return "a folder";
+  if (S_ISFIFO(mode)) return "a pipe";
+  if (S_ISSOCK(mode)) return "a socket";
+  return "a device";
+}
+
 Status write_all(int fd, ByteView content, const std::string& path) {
   while (!content.empty()) {
     const ssize_t n = ::write(fd, content.data(), content.size());
@@ -73,18 +97,18 @@ std::string lock_holder(int fd) {
 }  // namespace
 
 Result<Bytes> read_file(const std::string& path, ByteCount max) {
+  MESH_TRY(fd, open_fd(path, O_RDONLY | O_NONBLOCK | O_NOCTTY));
+  struct stat found {};
+  if (::fstat(fd.get(), &found) != 0) return failed("look at", path, errno);
+  if (!S_ISREG(found.st_mode))
+    return error(Code::Precondition, "{} is {}, where a file is expected", path, kind_of(found.st_mode));
+  if (found.st_size > 0 && static_cast<std::uint64_t>(found.st_size) > max.value()) return too_large(path, max);
+  return read_to_end(fd.get(), path, max);
+}
+
+Result<Bytes> read_input_file(const std::string& path, ByteCount max) {
   MESH_TRY(fd, open_fd(path, O_RDONLY));
-  static constexpr std::size_t kChunkBytes = 64 * 1024;
-  Bytes content;
-  for (;;) {
-    const std::size_t had = content.size();
-    content.resize(had + kChunkBytes);
-    MESH_TRY(n, read_some(fd.get(), content.data() + had, kChunkBytes, path));
-    content.resize(had + n);
-    if (content.size() > max.value())
-      return error(Code::Overloaded, "{} is larger than {} bytes", path, max.value());
-    if (n == 0) return content;
-  }
+  return read_to_end(fd.get(), path, max);
 }
 
 Status write_file_atomic(const std::string& path, ByteView content, WriteOptions options) {

@@ -15,8 +15,11 @@
 namespace mesh {
 
 // The whole content. Code::NotFound if there is no such file; Code::Overloaded if it is larger than max (a file that
-// grows while it is read included), in which case nothing is returned.
+// grows while it is read included), in which case nothing is returned; Code::Precondition if it is a folder, a pipe or a
+// device. Never waits for a writer.
 [[nodiscard]] Result<Bytes> read_file(const std::string& path, ByteCount max);
+// The same for what a person names on a command line: a pipe or a terminal too, until its end.
+[[nodiscard]] Result<Bytes> read_input_file(const std::string& path, ByteCount max);
 
 // Replaces path: after success and after any crash a reader finds the old content or the new one, whole, with the given
 // mode. Writes PATH.tmp beside it, syncs it, renames, syncs the folder. On error path is as it was.

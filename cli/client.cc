@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include "base/time_text.h"
 #include "cli/output.h"
 #include "net/http1/client.h"
 #include "net/loop.h"
@@ -48,6 +49,14 @@ Error unreachable(Error cause, const net::Endpoint& agent) {
                agent.to_string(), cause.message);
 }
 
+// Where nobody listens the kernel says so at once: what is slow is most often what the agent waits for.
+Error slow(const net::Endpoint& agent, Duration timeout) {
+  return error(Code::Timeout,
+               "no answer within {} by way of the agent at {}: it may wait for the servers; a longer --timeout has it say so, and 'meshctl doctor' "
+               "says whether this host reaches them (an agent that hangs or is not there gives no answer either: 'systemctl status meshd')",
+               format_duration(timeout), agent.to_string());
+}
+
 }  // namespace
 
 Client::Client(net::Endpoint agent, const ClientOptions& options)
@@ -69,13 +78,15 @@ Result<net::HttpResponse> Client::call(net::HttpMethod method, std::string_view 
                            .method_text = std::string(net::method_name(method)),
                            .target = std::string(path),
                            .body = std::move(body)};
+  request.headers.add("X-Mesh-Timeout", format_duration(timeout_));
   if (!token_.empty()) request.headers.add("X-Consul-Token", token_);
   std::optional<Result<net::HttpResponse>> answer;
   net::HttpCallOptions options{.to = agent_, .deadline = loop_->now() + timeout_, .body_bytes_max = kAnswerBytesMax};
   const auto call = http_->send(std::move(request), std::move(options),
                                 [&answer](Result<net::HttpResponse> result) { answer = std::move(result); });
   loop_->run_until([&answer] { return answer.has_value(); }, timeout_ + seconds(1));
-  if (!answer) return error(Code::Timeout, "no answer from the agent at {}", agent_.to_string());
+  if (!answer) return slow(agent_, timeout_);
+  if (!answer->ok() && answer->error().code == Code::Timeout) return slow(agent_, timeout_);
   if (!answer->ok()) return unreachable(std::move(*answer).error(), agent_);
   if (answer->value().status / 100 != 2) return refusal(answer->value(), path);
   return std::move(*answer);

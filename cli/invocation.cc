@@ -15,7 +15,7 @@ Result<std::string> token_of(const Invocation& run) {
   const char* from_environment = std::getenv("MESHD_TOKEN_FILE");
   const std::string path = run.flag("secret-file", from_environment == nullptr ? "" : from_environment);
   if (path.empty()) return std::string();
-  MESH_TRY(text, read_file(path, kTokenBytesMax).context("in --secret-file"));
+  MESH_TRY(text, read_input_file(path, kTokenBytesMax).context("in --secret-file"));
   return text.substr(0, text.find_first_of(" \t\r\n"));
 }
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 
 #include "base/fd.h"
 
@@ -53,13 +54,29 @@ bool take(int descriptor, std::string& into) {
   return size > 0;
 }
 
-void collect(const Pipe& out, const Pipe& err, ProgramOutput& output) {
+// Shows each whole line but the last one, which is what became of it all.
+class Relay {
+ public:
+  void show(std::string_view text) {
+    for (std::size_t end = text.find('\n', from_); end != std::string_view::npos && end + 1 < text.size(); end = text.find('\n', from_)) {
+      std::fwrite(text.data() + from_, 1, end + 1 - from_, stderr);
+      from_ = end + 1;
+    }
+  }
+  [[nodiscard]] std::string_view rest(std::string_view text) const { return text.substr(from_); }
+
+ private:
+  std::size_t from_ = 0;
+};
+
+void collect(const Pipe& out, const Pipe& err, ProgramOutput& output, Relay* relay) {
   pollfd waiting[] = {{out.read.get(), POLLIN, 0}, {err.read.get(), POLLIN, 0}};
   std::string* into[] = {&output.out, &output.err};
   while (waiting[0].fd >= 0 || waiting[1].fd >= 0) {
     if (poll(waiting, 2, -1) < 0 && errno != EINTR) return;
     for (int i = 0; i < 2; ++i)
       if (waiting[i].revents != 0 && !take(waiting[i].fd, *into[i])) waiting[i].fd = -1;
+    if (relay != nullptr) relay->show(output.err);
   }
 }
 
@@ -78,19 +95,21 @@ std::string complaint_of(const std::string& err) {
   return text.empty() ? "meshd ended without a word" : text;
 }
 
-}  // namespace
-
-Result<ProgramOutput> run_program(const std::string& path, const std::vector<std::string>& words) {
+Result<ProgramOutput> run(const std::string& path, const std::vector<std::string>& words, Relay* relay) {
   MESH_TRY(out, make_pipe());
   MESH_TRY(err, make_pipe());
   MESH_TRY(pid, spawn(path, words, out.write.get(), err.write.get()));
   out.write.reset();
   err.write.reset();
   ProgramOutput output;
-  collect(out, err, output);
+  collect(out, err, output, relay);
   output.exit_status = wait_for(pid);
   return output;
 }
+
+}  // namespace
+
+Result<ProgramOutput> run_program(const std::string& path, const std::vector<std::string>& words) { return run(path, words, nullptr); }
 
 Result<std::string> find_daemon() {
   char own[4096];
@@ -107,8 +126,12 @@ Result<std::string> find_daemon() {
 
 Result<std::string> run_daemon(const std::vector<std::string>& words) {
   MESH_TRY(daemon, find_daemon());
-  MESH_TRY(output, run_program(daemon, words));
-  if (output.exit_status == 0) return std::move(output.out);
+  Relay relay;
+  MESH_TRY(output, run(daemon, words, &relay));
+  if (output.exit_status == 0) {
+    std::fputs(std::string(relay.rest(output.err)).c_str(), stderr);
+    return std::move(output.out);
+  }
   return error(output.exit_status == 2 ? Code::Invalid : Code::Internal, "{}", complaint_of(output.err));
 }
 

@@ -25,7 +25,7 @@ struct ProgramOutput {
 // was looked for.
 [[nodiscard]] Result<std::string> find_daemon();
 
-// Runs `meshd WORDS...`. Its complaint becomes the error, with the code of its exit status.
+// Runs `meshd WORDS...`; what it says on the way is shown as it comes. Its last complaint becomes the error, with the code of its exit status.
 [[nodiscard]] Result<std::string> run_daemon(const std::vector<std::string>& words);
 
 }  // namespace mesh::cli

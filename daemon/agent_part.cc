@@ -17,6 +17,7 @@ Status AgentPart::open(Options options, Connect connect, Rng rng) {
   http_at_ = api_.http_endpoints();
   dns_at_ = api_.dns_addresses();
   if (options_.membership) {
+    agent_->set_on_removed(std::move(options_.membership->on_removed));
     server_ = options_.membership->node.record.kind == model::JoinKind::Server;
     MESH_TRY(sockets, api_.listen_steered());
     dns_ = sockets;

@@ -34,6 +34,7 @@ class AgentPart {
     UniqueFunction<void(const proxy::Identities&)> on_identities;
     UniqueFunction<void(const std::vector<std::string>&)> on_servers;
     UniqueFunction<void(const gossip::MemberEvent&)> on_member_event;  // may be empty
+    UniqueFunction<void(const Error&)> on_removed;  // see Agent::set_on_removed
     UniqueFunction<std::string()> describe_link;  // how the connection to the servers is; on the agent loop
   };
   struct Options {

@@ -9,7 +9,7 @@ namespace {
 Status run(const cli::Parsed& parsed, char** environment, OpenServerFolder open_folder) {
   if (parsed.command->path == "agent") return run_agent([&] { return config_of(parsed, environment); });
   MESH_TRY(config, config_of(parsed, environment));
-  if (parsed.command->path == "join") return run_join(std::move(config), flag_of(parsed, "token-file"), open_folder);
+  if (parsed.command->path == "join") return run_join(std::move(config), {flag_of(parsed, "token-file"), flag_of(parsed, "timeout")}, open_folder);
   return run_leave(std::move(config), open_folder);
 }
 

@@ -52,7 +52,8 @@ std::vector<cli::Command> commands() {
        .examples = {{"meshd init --bind 10.0.0.11", "prints the management token, once"}}},
       {.path = "join",
        .summary = "Make this host a member of a mesh; see 'meshctl join'",
-       .flags = daemon_flags({{.name = "token-file", .value = "FILE", .help = "the join token; -: read it from standard input"}}),
+       .flags = daemon_flags({{.name = "token-file", .value = "FILE", .help = "the join token; -: read it from standard input"},
+                              {.name = "timeout", .value = "TIME", .help = "ask the servers again for so long (default: 30s)"}}),
        .examples = {{"meshd join --token-file -", "asks one of the token's servers for a certificate"}}},
       {.path = "leave",
        .summary = "Forget the mesh that this host is in; see 'meshctl leave'",
@@ -105,7 +106,7 @@ const cli::Program& meshd() {
   static const cli::Program program = {
       .name = "meshd",
       .summary = "the service mesh of this host",
-      .exit_status = "0 ended as asked, 1 error, 2 usage or configuration",
+      .exit_status = "0 ended as asked, 1 error, 2 usage or configuration, 4 not allowed, or removed from the mesh",
       .common = {{.name = "help", .help = "show this command's help"}},
       .commands = commands()};
   return program;
@@ -154,6 +155,7 @@ CommandLine read_command_line(int argc, char** argv) {
 
 int fail(const Error& error) {
   print(stderr, fmt::format("meshd: {}\n", error.message));
+  if (error.code == Code::Denied) return 4;
   return error.code == Code::Invalid ? 2 : 1;
 }
 

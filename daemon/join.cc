@@ -7,6 +7,7 @@
 #include "agent/identity/node_files.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/time_text.h"
 #include "daemon/host_config.h"
 #include "daemon/membership.h"
 #include "model/join_ticket.h"
@@ -75,14 +76,29 @@ Result<agent::JoinOptions> join_options(const model::Config& config, const model
   return options;
 }
 
+Status set_patience(const std::string& timeout, agent::JoinOptions& options) {
+  options.on_retry = [](const std::string& why, Duration pause) {
+    std::fprintf(stderr, "meshd: no server has let this host in yet (%s); asking again in %s s\n", why.c_str(),
+                 fmt::format("{:.2g}", std::chrono::duration<double>(pause).count()).c_str());
+  };
+  if (timeout.empty()) return {};
+  const auto time = parse_duration(timeout);
+  if (!time || *time <= Duration{}) return error(Code::Invalid, "--timeout: '{}' is not a time such as 10s or 500ms", timeout);
+  options.time_max = *time;
+  options.server_time_max = std::min(options.server_time_max, *time);
+  return {};
+}
+
 }  // namespace
 
-Status run_join(model::Config config, const std::string& token_file, OpenServerFolder open_folder) {
+Status run_join(model::Config config, const JoinWish& wish, OpenServerFolder open_folder) {
+  const std::string& token_file = wish.token_file;
   MESH_TRY_STATUS(complete(config));
   if (token_file.empty()) return error(Code::Invalid, "'join' needs --token-file FILE, or - for standard input");
-  MESH_TRY(text, token_file == "-" ? read_input() : read_file(token_file, kTokenFileBytesMax));
+  MESH_TRY(text, token_file == "-" ? read_input() : read_input_file(token_file, kTokenFileBytesMax));
   MESH_TRY(ticket, model::JoinTicket::parse(text));
   MESH_TRY(options, join_options(config, ticket, open_folder));
+  MESH_TRY_STATUS(set_patience(wish.timeout, options));
   MESH_TRY(joined, agent::join_cluster(ticket, options));
   if (const std::string warning = agent::clock_warning(joined.clock_ahead); !warning.empty())
     std::fprintf(stderr, "meshd: %s\n", warning.c_str());

@@ -29,7 +29,11 @@ using OpenServerFolder = std::unique_ptr<ServerFolder> (*)(const std::string& da
 
 // `meshd join`. token_file: a path, or - for standard input. Without open_folder a token that makes a server is refused.
 // Errors: those of join_cluster; Conflict, of ServerFolder.
-[[nodiscard]] Status run_join(model::Config config, const std::string& token_file, OpenServerFolder open_folder);
+struct JoinWish {
+  std::string token_file;
+  std::string timeout;  // as --timeout has it; empty: the default
+};
+[[nodiscard]] Status run_join(model::Config config, const JoinWish& wish, OpenServerFolder open_folder);
 
 // `meshd leave`: removes what NodeFiles, the agent and a server keep. Precondition: not joined, or a server without
 // open_folder.

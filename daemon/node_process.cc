@@ -64,7 +64,8 @@ Status NodeProcess::open(AgentPart::Connect connect, Hooks hooks) {
   AgentPart::Options options{config_, agent_options(), {}};
   options.membership.emplace(AgentPart::Membership{&mesh_pool_, agent::NodeFiles(config_.data_dir), *identity_,
                                                    std::move(hooks.on_identities), std::move(hooks.on_servers),
-                                                   std::move(hooks.on_member_event), std::move(hooks.describe_link)});
+                                                   std::move(hooks.on_member_event),
+                                                   [this](const Error& why) { process_.fail(why); }, std::move(hooks.describe_link)});
   return agent_.open(std::move(options), std::move(connect), rng_.fork());
 }
 

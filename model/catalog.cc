@@ -207,6 +207,12 @@ std::vector<const Server*> Catalog::servers() const {
   return out;
 }
 
+std::vector<const Removal*> Catalog::removals() const {
+  std::vector<const Removal*> out;
+  removals_.each({}, [&](const Bytes&, const Removal& row) { out.push_back(&row); });
+  return out;
+}
+
 const Server* Catalog::server_on(std::string_view node_id) const {
   const Server* found = nullptr;
   servers_.each({}, [&](const Bytes&, const Server& row) {
@@ -276,6 +282,7 @@ std::vector<RowChange> Catalog::next_rows(RowCursor& cursor, std::size_t bytes_m
   next_rows_of(roots_, kTableRoots, cursor, bytes_max, out);
   next_rows_of(cluster_, kTableCluster, cursor, bytes_max, out);
   next_rows_of(servers_, kTableServers, cursor, bytes_max, out);
+  next_rows_of(removals_, kTableRemovals, cursor, bytes_max, out);
   cursor.done = cursor.table > kTableCatalogKnown;
   return out;
 }

@@ -37,6 +37,7 @@
 #include "model/intention.h"
 #include "model/name.h"
 #include "model/node.h"
+#include "model/removal.h"
 #include "model/row_table.h"
 #include "model/server.h"
 #include "model/service.h"
@@ -150,6 +151,10 @@ class Catalog {
   [[nodiscard]] const Server* server_on(std::string_view node_id) const;  // linear: a cluster has few
   [[nodiscard]] const RowTable<Server>& server_rows() const { return servers_; }
 
+  // --- nodes that were removed, while certificates of them may be valid
+  [[nodiscard]] std::vector<const Removal*> removals() const;  // in order of node id
+  [[nodiscard]] const Removal* removal(std::string_view node_id) const { return removals_.find(node_id); }
+
   // --- indexes for blocking queries
   [[nodiscard]] std::uint64_t nodes_index() const { return floor(nodes_index_); }
   [[nodiscard]] std::uint64_t node_index(std::string_view name_or_id) const;         // its row and instances
@@ -163,6 +168,7 @@ class Catalog {
   [[nodiscard]] std::uint64_t roots_index() const { return floor(roots_index_); }
   [[nodiscard]] std::uint64_t cluster_index() const { return floor(cluster_index_); }
   [[nodiscard]] std::uint64_t servers_index() const { return floor(servers_index_); }
+  [[nodiscard]] std::uint64_t removals_index() const { return floor(removals_index_); }
 
   // --- rows, for snapshots
   // Where a walk over all rows stands. Start with a default one.
@@ -199,6 +205,7 @@ class Catalog {
   void on_change(const RowTable<CaRoot>::Change& change, std::uint64_t index);
   void on_change(const RowTable<Cluster>::Change& change, std::uint64_t index);
   void on_change(const RowTable<Server>::Change& change, std::uint64_t index);
+  void on_change(const RowTable<Removal>::Change& change, std::uint64_t index);
 
   void drop_instance(const ServiceInstance& instance, std::uint64_t index);
   void add_instance(const ServiceInstance& instance, std::uint64_t index);
@@ -223,6 +230,7 @@ class Catalog {
   RowTable<CaRoot> roots_;
   RowTable<Cluster> cluster_;
   RowTable<Server> servers_;
+  RowTable<Removal> removals_;
 
   // Derived from the rows.
   PersistentMap<std::string, NodeId> node_ids_;  // by folded name
@@ -246,6 +254,7 @@ class Catalog {
   std::uint64_t roots_index_ = 0;
   std::uint64_t cluster_index_ = 0;
   std::uint64_t servers_index_ = 0;
+  std::uint64_t removals_index_ = 0;
 };
 
 // "127.128.0.5" as a number in host byte order; none if it is no IPv4 address in decimal.

@@ -18,6 +18,7 @@ Bytes key_of(const Intention& row) { return row.id; }
 Bytes key_of(const CaRoot& row) { return row.id; }
 Bytes key_of(const Cluster&) { return {}; }
 Bytes key_of(const Server& row) { return server_key(row.server_id); }
+Bytes key_of(const Removal& row) { return row.node_id.text(); }
 
 Bytes service_key(const ServiceInstance& row) {
   Bytes key = fold_name(row.name);
@@ -100,6 +101,8 @@ Status Catalog::change(const RowChange& row, std::uint64_t index) {
       return change_in(cluster_, row, index);
     case kTableServers.value():
       return change_in(servers_, row, index);
+    case kTableRemovals.value():
+      return change_in(removals_, row, index);
     default:
       return {};
   }
@@ -265,5 +268,7 @@ void Catalog::on_change(const RowTable<CaRoot>::Change&, std::uint64_t index) { 
 void Catalog::on_change(const RowTable<Cluster>::Change&, std::uint64_t index) { cluster_index_ = index; }
 
 void Catalog::on_change(const RowTable<Server>::Change&, std::uint64_t index) { servers_index_ = index; }
+
+void Catalog::on_change(const RowTable<Removal>::Change&, std::uint64_t index) { removals_index_ = index; }
 
 }  // namespace mesh::model

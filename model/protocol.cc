@@ -28,4 +28,6 @@ MESH_MESSAGE_TABLE(JoinTokenListRequest, MESH_JOIN_TOKEN_LIST_REQUEST_FIELDS)
 MESH_MESSAGE_TABLE(JoinTokenListResponse, MESH_JOIN_TOKEN_LIST_RESPONSE_FIELDS)
 MESH_MESSAGE_TABLE(ForwardRequest, MESH_FORWARD_REQUEST_FIELDS)
 
+bool says_removed(const Error& error) { return error.code == Code::Denied && error.message.ends_with(kRemovedWords); }
+
 }  // namespace mesh::model

@@ -252,4 +252,8 @@ struct ForwardRequest {
   MESH_MESSAGE(ForwardRequest, MESH_FORWARD_REQUEST_FIELDS)
 };
 
+// How every call of a node that is no member any more is refused, for good: Denied, with a message that ends so.
+inline constexpr std::string_view kRemovedWords = "was removed from the cluster";
+[[nodiscard]] bool says_removed(const Error& error);
+
 }  // namespace mesh::model

@@ -95,6 +95,17 @@ std::string server_sni(std::string_view datacenter, std::string_view trust_domai
   return service_sni("server", datacenter, trust_domain);
 }
 
+std::string node_dns_name(std::string_view node_id, std::string_view datacenter, std::string_view trust_domain) {
+  return fold_name(fmt::format("{}.node.{}.{}", node_id, datacenter, trust_domain));
+}
+
+std::string node_in(std::span<const std::string> dns_names, const ClusterName& cluster) {
+  const std::string end = node_dns_name({}, cluster.datacenter, cluster.trust_domain);
+  for (const std::string& name : dns_names)
+    if (name.ends_with(end) && Uuid::parse(name.substr(0, name.size() - end.size())).ok()) return name.substr(0, name.size() - end.size());
+  return {};
+}
+
 Result<Sni> parse_sni(std::string_view name) {
   std::string folded = fold_name(name.substr(0, kDnsNameMax + 2));
   if (folded.ends_with('.')) folded.pop_back();

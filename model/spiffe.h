@@ -50,6 +50,12 @@ struct ClusterName {
 // another port; whoever calls a server therefore demands a SpiffeId of kind Server as well.
 [[nodiscard]] std::string server_sni(std::string_view datacenter, std::string_view trust_domain);
 
+// <node id>.node.<dc>.<trust domain>: a DNS name in every leaf of that node, so that a peer's node can be told also where it
+// calls as a service. Never a server name: nothing answers to it.
+[[nodiscard]] std::string node_dns_name(std::string_view node_id, std::string_view datacenter, std::string_view trust_domain);
+// The node id in the names of a certificate; empty: none of them is such a name of this cluster.
+[[nodiscard]] std::string node_in(std::span<const std::string> dns_names, const ClusterName& cluster);
+
 struct Sni {
   std::string service;  // "server" for a server
   std::string datacenter;

@@ -31,7 +31,8 @@ inline constexpr TableId kTableIntentions{5};
 inline constexpr TableId kTableRoots{6};
 inline constexpr TableId kTableCluster{7};  // one row, with an empty key
 inline constexpr TableId kTableServers{8};
-inline constexpr TableId kTableCatalogKnown = kTableServers;  // the last of the catalog that this release knows
+inline constexpr TableId kTableRemovals{9};
+inline constexpr TableId kTableCatalogKnown = kTableRemovals;  // the last of the catalog that this release knows
 inline constexpr TableId kTableCatalogLast{15};
 inline constexpr TableId kTableKv{16};
 inline constexpr TableId kTableRequests{17};

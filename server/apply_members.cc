@@ -1,5 +1,6 @@
 // Join tokens, members, and the certificates that are signed for them.
 #include "server/apply.h"
+#include "server/leaf_plan.h"
 #include "server/members.h"
 
 namespace mesh::server {
@@ -7,6 +8,9 @@ namespace mesh::server {
 namespace {
 
 constexpr std::size_t kLeavesPrunedMax = 16;  // by one command
+constexpr std::size_t kRemovalsPrunedMax = 16;
+// Behind a removal every certificate of the node has run out: a leaf's life, and a day for the leader's clock.
+constexpr Duration kRemovalKept = kLeafLife + hours(24);
 
 void prune_leaves(Transaction& tx) {
   for (std::size_t i = 0; i < kLeavesPrunedMax; ++i) {
@@ -21,6 +25,23 @@ void put_leaf(Transaction& tx, model::Leaf leaf) {
   Bytes key = model::leaf_key(leaf.not_after, leaf.serial);
   const std::shared_ptr<const model::Leaf> existing = tx.state().leaf(key);
   tx.upsert(model::kTableLeaves, std::move(key), std::move(leaf), existing.get());
+}
+
+// Agents end what the node still has open, and let nothing in by its certificates.
+void put_removal(Transaction& tx, const model::Member& member) {
+  std::vector<Bytes> over;
+  for (const model::Removal* old : tx.catalog().removals())
+    if (old->until <= tx.time() && over.size() < kRemovalsPrunedMax) over.emplace_back(old->node_id.text());
+  for (Bytes& key : over) tx.erase(model::kTableRemovals, std::move(key));
+  const WallTime until = *member.revoked_at + kRemovalKept;
+  if (until <= tx.time() || tx.catalog().removal(member.node_id.text()) != nullptr) return;
+  model::Removal row;
+  row.node_id = member.node_id;
+  row.name = member.name;
+  row.removed_at = *member.revoked_at;
+  row.until = until;
+  const model::Removal* const none = nullptr;
+  tx.upsert(model::kTableRemovals, Bytes(member.node_id.text()), std::move(row), none);
 }
 
 void put_member(Transaction& tx, model::Member member) {
@@ -131,6 +152,7 @@ Result<Applied> apply(Transaction& tx, const model::MemberRevokeCommand& body) {
   MESH_TRY_STATUS(check_not_last_server(tx.state(), body.node_id));
   model::Member member = *existing;
   if (!member.revoked_at) member.revoked_at = tx.time();
+  put_removal(tx, member);
   put_member(tx, std::move(member));
   erase_node(tx, body.node_id);
   if (const auto server = share_server(tx, body.node_id)) tx.erase(model::kTableServers, model::server_key(server->server_id));

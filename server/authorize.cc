@@ -1,6 +1,7 @@
 #include "server/authorize.h"
 
 #include "model/names.h"
+#include "model/protocol.h"
 #include "net/crypto.h"
 
 namespace mesh::server {
@@ -22,7 +23,7 @@ Status check_standing(const Caller& caller) {
     return error(Code::Denied, "node {} is no member of this cluster", caller.node_id);
   }
   if (caller.member->revoked_at) {
-    return error(Code::Denied, "node {} was removed from the cluster", caller.member->name);
+    return error(Code::Denied, "node {} {}", caller.member->name, model::kRemovedWords);
   }
   return {};
 }

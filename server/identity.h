@@ -25,6 +25,10 @@ struct ServerIdentity {
 // Errors: Precondition (no server's directory: says what to do), Corrupt, Unsupported (a later layout), Io.
 [[nodiscard]] Result<ServerIdentity> read_identity(const std::string& data_dir);
 
+// What to try when a file or a store of a server is damaged: a half sentence. Never to remove it lightly: what a server has
+// promised the others must not be forgotten under its name.
+[[nodiscard]] std::string damaged_server_remedy(const std::string& data_dir);
+
 // Files of a server: who it is; an Init command that waits for the first leadership (server/create_cluster.h).
 [[nodiscard]] std::string identity_file(const std::string& data_dir);
 [[nodiscard]] std::string init_file(const std::string& data_dir);

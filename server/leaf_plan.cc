@@ -17,10 +17,11 @@ Kind kind_of(const LeafSubject& subject) {
   return subject.kind == model::JoinKind::Server ? Kind::Server : Kind::Agent;
 }
 
-std::vector<std::string> names_of(const model::SpiffeId& id) {
+std::vector<std::string> names_of(const model::SpiffeId& id, const LeafSubject& subject) {
   switch (id.kind) {
     case Kind::Service:
-      return {model::service_sni(id.name, id.datacenter, id.trust_domain)};
+      return {model::service_sni(id.name, id.datacenter, id.trust_domain),
+              model::node_dns_name(subject.node_id.text(), id.datacenter, id.trust_domain)};
     case Kind::Server:
       return {model::server_sni(id.datacenter, id.trust_domain)};
     case Kind::Agent:
@@ -53,7 +54,7 @@ LeafPlan plan_leaf(const model::Cluster& cluster, const model::CaRoot& root, con
   // Whole seconds, as certificates have them.
   plan.row.not_before = std::chrono::floor<seconds>(now - kBackdated);
   plan.row.not_after = std::min(WallTime(std::chrono::floor<seconds>(now + kLeafLife)), root.not_after);
-  plan.dns_names = names_of(id);
+  plan.dns_names = names_of(id, subject);
   return plan;
 }
 

@@ -24,7 +24,7 @@ struct LeafSubject {
 struct LeafPlan {
   model::Leaf row;
   Bytes serial;  // the bytes of row.serial
-  std::vector<std::string> dns_names;  // a service's SNI, a server's SNI; none for an agent
+  std::vector<std::string> dns_names;  // a service's SNI and its node's name, a server's SNI; none for an agent
 };
 
 // `random`: kSerialBytes random bytes. The certificate ends no later than the root.

@@ -38,9 +38,11 @@ Result<std::unique_ptr<Server>> Server::open(net::Loop& loop, const ServerOption
   host_options.core = options.raft;
   host_options.seed = options.seed;
   host_options.metrics = options.metrics;
-  MESH_TRY(host, RaftHost::open({loop, server->machine_, server->transport_, *server}, host_options,
-                                std::move(stores)));
-  server->host_ = std::move(host);
+  auto host = RaftHost::open({loop, server->machine_, server->transport_, *server}, host_options, std::move(stores));
+  if (!host.ok() && host.error().code == Code::Corrupt)
+    return error(Code::Corrupt, "{}; {}", host.error().message, damaged_server_remedy(options.data_dir));
+  MESH_TRY(opened, std::move(host));
+  server->host_ = std::move(opened);
   server->ca_ = std::make_unique<Ca>(loop.ref(), std::move(ca_key));
   server->make_services(loop, options);
   server->service_->serve(server->rpc_);

@@ -237,7 +237,7 @@ void WatchHub::drop(std::string_view node_id) {
     if (subscriber->node_id() == node_id) gone.push_back(subscriber.get());
   }
   for (Subscriber* subscriber : gone) {
-    subscriber->end(error(Code::Denied, "this node was removed from the cluster"));
+    subscriber->end(error(Code::Denied, "this node {}", model::kRemovedWords));
     remove(*subscriber);
   }
 }

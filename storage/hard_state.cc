@@ -31,7 +31,7 @@ Result<ControlRecord> choose_record(ByteView content) {
   }
   if (!newest)
     return error(Code::Corrupt,
-                 "none of its {} copies is intact; remove this server's data directory and join it again", kPages);
+                 "none of its {} copies is intact", kPages);
   return std::move(*newest);
 }
 

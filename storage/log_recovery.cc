@@ -105,8 +105,7 @@ Status LogScanner::open_segment(std::uint64_t number) {
   auto file = disk_.open(segment.path, OpenMode::Read);
   if (!file && file.error().code == Code::NotFound)
     return error(Code::Corrupt,
-                 "segment file {} is missing (the log consists of segments {} to {}); put it back, or remove this "
-                 "server's data directory and join it again",
+                 "segment file {} is missing (the log consists of segments {} to {}); put it back",
                  segment.path, control_.first_segment, control_.last_segment);
   if (!file) return std::move(file).error();
   segment.file = std::move(file).value();

@@ -9,8 +9,10 @@
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
+#include <algorithm>
 #include <cstdarg>
 #include <cstdio>
+#include <filesystem>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -24,9 +26,11 @@ ByteView view(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}
 
 Error to_error(const rocksdb::Status& status) {
   Code code = Code::Io;
-  if (status.IsCorruption()) code = Code::Corrupt;
+  if (status.IsCorruption() || status.IsPathNotFound()) code = Code::Corrupt;
   if (status.IsNoSpace()) code = Code::Unavailable;
-  return error(code, "RocksDB: {}", status.ToString());
+  std::string text = status.ToString();
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return error(code, "RocksDB: {}", text);
 }
 
 Status to_status(const rocksdb::Status& status) {
@@ -102,6 +106,7 @@ class RocksTables::Database {
 
  private:
   Status open_rocks();
+  [[nodiscard]] Status check_current() const;
   Result<bool> load_meta();
   Status drop_other_generations();
   Status drop_generations(std::uint32_t first, std::uint32_t end);
@@ -138,6 +143,7 @@ Result<raft::RecoveredTables> RocksTables::Database::open() {
 
 Status RocksTables::Database::open_rocks() {
   MESH_TRY_STATUS(make_dirs(options_.folder));  // RocksDB makes it too, but warns of its absence first
+  MESH_TRY_STATUS(check_current());
   rocksdb::DB* opened = nullptr;
   const rocksdb::Status status = rocksdb::DB::Open(database_options(options_), options_.folder, &opened);
   if (status.ok()) {
@@ -146,7 +152,21 @@ Status RocksTables::Database::open_rocks() {
   }
   if (status.IsIOError() && status.ToString().find("lock") != std::string::npos)
     return error(Code::Conflict, "in use by another process: {}", status.ToString());
-  return to_error(status);
+  return to_error(status).context("in {}", options_.folder);
+}
+
+// RocksDB takes a folder without CURRENT for a new database, and removes the files of the old one.
+Status RocksTables::Database::check_current() const {
+  std::error_code cause;
+  bool current = false, old = false;
+  for (const auto& entry : std::filesystem::directory_iterator(options_.folder, cause)) {
+    const std::string name = entry.path().filename();
+    current = current || name == "CURRENT";
+    old = old || name.starts_with("MANIFEST-") || name.ends_with(".sst");
+  }
+  if (cause) return io_error(fmt::format("while reading {}", options_.folder), cause.value());
+  if (current || !old) return {};
+  return error(Code::Corrupt, "{} holds tables, but no file CURRENT that names them", options_.folder);
 }
 
 // False: new tables.

@@ -89,7 +89,7 @@ Status SegmentLog::create_control() {
   for (const std::string& name : names)
     if (parse_segment_file_name(name))
       return error(Code::Corrupt,
-                   "{} exists but {} does not; put it back, or remove this server's data directory and join it again",
+                   "{} exists but {} does not; put it back",
                    path_of(name), path_of(kControlFileName));
   ControlRecord record;
   record.cluster_id = options_.cluster_id;

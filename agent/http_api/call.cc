@@ -1,5 +1,8 @@
 #include "agent/http_api/call.h"
 
+#include <algorithm>
+
+#include "base/time_text.h"
 #include "net/loop.h"
 
 namespace mesh::agent {
@@ -48,7 +51,11 @@ Call::Call(ApiParts& parts, net::HttpRequest request, Target target, ApiCaller c
       target_(std::move(target)),
       caller_(std::move(caller)),
       view_(std::move(view)),
-      exchange_(std::move(exchange)) {}
+      exchange_(std::move(exchange)) {
+  const auto said = request_.headers.get(kPatienceHeader);
+  const auto patience = said ? parse_duration(*said) : std::nullopt;
+  if (patience && *patience > Duration{} && *patience < hours(1)) patience_end_ = parts_.loop.now() + *patience * 9 / 10;
+}
 
 Call::~Call() = default;
 
@@ -65,7 +72,7 @@ Status Call::check_datacenter(std::string_view in_body) const {
   return agent::check_datacenter(in_body, view_->datacenter);
 }
 
-MonoTime Call::deadline(Duration from_now) const { return parts_.loop.now() + from_now; }
+MonoTime Call::deadline(Duration from_now) const { return std::min(parts_.loop.now() + from_now, patience_end_); }
 
 void Call::reply(net::HttpResponse response) {
   CHECK(exchange_ != nullptr, "a call answered twice");

@@ -29,6 +29,7 @@ namespace mesh::agent {
 
 inline constexpr Duration kWriteTime = seconds(10);       // until a write to the servers is given up
 inline constexpr Duration kReadTime = seconds(7);         // until a read that needs a server is given up
+inline constexpr std::string_view kPatienceHeader = "X-Mesh-Timeout";  // "2s", "500ms"
 inline constexpr std::size_t kBodyBytesMax = 1024 * 1024; // of registrations and values with their framing
 
 using ExamineDone = UniqueFunction<void(Result<model::Diagnosis>)>;
@@ -71,6 +72,7 @@ class Call {
   }
   // The dc parameter, and `in_body` if not empty, against the agent's own.
   [[nodiscard]] Status check_datacenter(std::string_view in_body = {}) const;
+  // No later than the client waits, as far as it says so (kPatienceHeader): it is told by us, then, what did not answer.
   [[nodiscard]] MonoTime deadline(Duration from_now) const;
 
   // Each ends the call. REQUIRES not yet answered.
@@ -89,6 +91,7 @@ class Call {
   ApiCaller caller_;
   AgentViewPtr view_;
   std::unique_ptr<net::HttpExchange> exchange_;
+  MonoTime patience_end_ = kNever;
 };
 
 // "true", or "false" for a compare-and-set that lost.

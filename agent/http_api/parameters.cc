@@ -70,7 +70,8 @@ std::string api_page() {
   out +=
       "\nErrors are one line of text. 400: the request, with the field and the reason. 404: no such path or thing. 405: the\n"
       "path with another method, see `Allow`. 413: too large. 429: a limit of the agent. 500: no leader, no answer in time,\n"
-      "another datacenter, as Consul answers. `X-Mesh-Error` holds the kind as one word.\n";
+      "another datacenter, as Consul answers. `X-Mesh-Error` holds the kind as one word. A client that says\n"
+      "how long it waits (`X-Mesh-Timeout: 2s`) is told shortly before that what did not answer.\n";
   return out;
 }
 

@@ -61,4 +61,4 @@
   ACT(Get, "/v1/mesh/cluster", mesh_cluster, "", "The cluster: id, leader, voters, and how this agent reaches it")      \
   ACT(Get, "/v1/mesh/doctor", mesh_doctor, "", "How this host is: findings, each with what to do")                      \
   ACT(Post, "/v1/mesh/join-tokens", mesh_join_token_create, "", "Makes a join token; the answer shows it, once")        \
-  ACT(Get, "/metrics", metrics, "", "Metrics in the Prometheus text format")
+  ACT(Get, "/metrics", metrics, "", "Metrics in the Prometheus text format ([metrics.md](metrics.md))")

@@ -1,6 +1,8 @@
 #include "agent/identity/join.h"
 
 #include <algorithm>
+#include <functional>
+#include <optional>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -88,27 +90,50 @@ Error refusal(const std::string& server, const Error& why, bool with_token) {
   return error(why.code, "{} does not let this host in: {}", server, why.message);
 }
 
-// Asks one server after the other until one decides.
+struct Patience {
+  Duration server_time_max = kJoinServerTimeMax;
+  Duration time_max{};  // 0: one round
+  std::function<void(const std::string&, Duration)> on_retry = nullptr;
+};
+
+// Asks one server after the other until one decides, and all of them again while there is time: a repeated call takes no
+// further use of the token. Strangers only: they will not be the servers in a while either.
 class Asker {
  public:
-  Asker(JoinWays ways, Duration time_max, const NodeRecord& record) : ways_(ways), time_max_(time_max), record_(record) {}
+  Asker(JoinWays ways, const Patience& patience, const NodeRecord& record) : ways_(ways), patience_(patience), record_(record) {}
 
   Result<Answered> run(const model::JoinRequest& request) {
     const Bytes bytes = encode(request);
-    const std::size_t count = std::min(record_.servers.size(), kJoinServersTried);
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::string& server = record_.servers[i];
-      JoinAnswer answer = ways_.caller.call(server, bytes, time_max_);
-      if (answer.result.ok()) return read(server, *answer.result);
-      const Error& why = answer.result.error();
-      if (answer.reached && !try_another(why.code)) return refusal(server, why, !request.token_id.empty());
-      strangers_ += !answer.reached && is_stranger(why.code) ? 1 : 0;
-      note(server, why);
+    const MonoTime end = ways_.caller.now() + patience_.time_max;
+    for (Duration pause = kJoinPauseMin;; pause = std::min(pause * 2, kJoinPauseMax)) {
+      auto answered = round(request, bytes, end);
+      if (answered) return std::move(*answered);
+      if (strangers_ == asked_ || ways_.caller.now() + pause >= end) return none_reached();
+      if (patience_.on_retry) patience_.on_retry(reasons_, pause);
+      ways_.caller.pause(pause);
     }
-    return none_reached();
   }
 
  private:
+  // Nothing: nobody has decided.
+  std::optional<Result<Answered>> round(const model::JoinRequest& request, const Bytes& bytes, MonoTime end) {
+    reasons_.clear();
+    strangers_ = asked_ = 0;
+    const std::size_t count = std::min(record_.servers.size(), kJoinServersTried);
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::string& server = record_.servers[i];
+      if (i != 0 && patience_.time_max > Duration{} && ways_.caller.now() >= end) break;
+      JoinAnswer answer = ways_.caller.call(server, bytes, patience_.server_time_max);
+      ++asked_;
+      if (answer.result.ok()) return read(server, *answer.result);
+      const Error& why = answer.result.error();
+      if (answer.reached && !try_another(why.code)) return Result<Answered>(refusal(server, why, !request.token_id.empty()));
+      strangers_ += !answer.reached && is_stranger(why.code) ? 1 : 0;
+      note(server, why);
+    }
+    return std::nullopt;
+  }
+
   static Result<Answered> read(const std::string& server, ByteView bytes) {
     MESH_TRY(response, decode<model::JoinResponse>(bytes).context("while reading the answer of {}", server));
     return Answered{server, std::move(response)};
@@ -130,10 +155,11 @@ class Asker {
   }
 
   JoinWays ways_;
-  Duration time_max_;
+  const Patience& patience_;
   const NodeRecord& record_;
-  std::string reasons_;
-  int strangers_ = 0;
+  std::string reasons_;  // of the last round, as the numbers
+  std::size_t strangers_ = 0;
+  std::size_t asked_ = 0;
 };
 
 // That the answer makes this node of this cluster, under the authority that was expected.
@@ -154,10 +180,10 @@ Result<std::shared_ptr<const net::TlsIdentity>> check_answer(const Answered& ans
   return identity;
 }
 
-Result<JoinedNode> obtain(const NodeFiles& files, Prepared node, model::JoinRequest request, Duration time_max, JoinWays ways,
+Result<JoinedNode> obtain(const NodeFiles& files, Prepared node, model::JoinRequest request, const Patience& patience, JoinWays ways,
                           const Keep& keep = nullptr) {
   const bool with_token = !request.token_id.empty();  // a renewal brings no secrets
-  MESH_TRY(answered, Asker(ways, time_max, node.record).run(request));
+  MESH_TRY(answered, Asker(ways, patience, node.record).run(request));
   const WallTime now = ways.now();
   MESH_TRY(identity, check_answer(answered, node).context("while reading the answer of {}", answered.server));
   if (!answered.response.servers.empty()) node.record.servers = answered.response.servers;
@@ -203,7 +229,8 @@ Result<JoinedNode> join_cluster(const model::JoinTicket& ticket, const JoinOptio
   request.token_id = ticket.token_id;
   request.secret = ticket.secret;
   if (ticket.kind == model::JoinKind::Server) request.server_address = options.rpc_address;
-  return obtain(files, std::move(node), std::move(request), options.server_time_max, ways, options.keep);
+  return obtain(files, std::move(node), std::move(request),
+                {options.server_time_max, options.time_max, options.on_retry}, ways, options.keep);
 }
 
 Result<JoinedNode> join_cluster(const model::JoinTicket& ticket, const JoinOptions& options) {
@@ -218,7 +245,7 @@ Result<JoinedNode> renew_node(const NodeFiles& files, Duration server_time_max, 
   MESH_TRY(csr, net::make_csr(node.key_pem));
   model::JoinRequest request = request_for(node.record, std::move(csr));
   return obtain(files, {.record = std::move(node.record), .key_pem = std::move(node.key_pem)}, std::move(request),
-                server_time_max, ways);
+                {.server_time_max = server_time_max}, ways);
 }
 
 Result<JoinedNode> renew_node(const NodeFiles& files, Duration server_time_max) {

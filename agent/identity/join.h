@@ -1,7 +1,8 @@
 // Makes this host a node of a cluster: node id and key, the Join call with what a join token says, the node's files.
 //
 // Blocking; run by a program of its own (`meshd join`), before the agent starts. An interrupted join is begun again with
-// the same node id and key, so that it takes no second use of the token. Errors are one line that says what, where and
+// the same node id and key, so that it takes no second use of the token; for the same reason servers that cannot be asked or
+// cannot decide are asked again until JoinOptions::time_max, whatever became of the call before. Errors are one line that says what, where and
 // what to try:
 //   Precondition  joined already, another cluster's files, a data directory that cannot be used
 //   Denied        the token is unknown, used up or expired, or the node was revoked
@@ -24,6 +25,9 @@
 namespace mesh::agent {
 
 inline constexpr Duration kJoinServerTimeMax = seconds(10);  // per server
+inline constexpr Duration kJoinTimeMax = seconds(30);        // all rounds through the servers
+inline constexpr Duration kJoinPauseMin = milliseconds(250);  // between two rounds; doubles
+inline constexpr Duration kJoinPauseMax = seconds(4);
 inline constexpr Duration kClockSkewMax = seconds(30);       // more is reported
 inline constexpr std::size_t kJoinServersTried = 16;
 
@@ -35,6 +39,9 @@ struct JoinOptions {
   // error ends the join. REQUIRED for a server.
   std::function<Status(const NodeRecord&, const model::JoinResponse&)> keep = nullptr;
   Duration server_time_max = kJoinServerTimeMax;
+  Duration time_max = kJoinTimeMax;
+  // Before each further round: why the last one failed, for people.
+  std::function<void(const std::string& why, Duration pause)> on_retry = nullptr;
 };
 
 struct JoinedNode {

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "agent/server_channel.h"
+#include "base/clock.h"
 #include "model/protocol.h"
 #include "model/spiffe.h"
 #include "net/loop.h"
@@ -69,6 +70,9 @@ class TlsJoinCaller final : public JoinCaller {
     if (attempt.answer) return std::move(*attempt.answer);
     return {.reached = false, .result = error(Code::Timeout, "no answer within {} s", duration_cast<seconds>(time_max).count())};
   }
+
+  void pause(Duration time) override { (void)loop_.run_until([] { return false; }, time); }
+  MonoTime now() const override { return mono_now(); }
 
  private:
   JoinTrust trust_;

@@ -25,6 +25,9 @@ class JoinCaller {
   virtual ~JoinCaller() = default;
   // server: ADDRESS:PORT. Waits at most `time_max`.
   [[nodiscard]] virtual JoinAnswer call(const std::string& server, const Bytes& request, Duration time_max) = 0;
+  // Between two rounds.
+  virtual void pause(Duration time) = 0;
+  [[nodiscard]] virtual MonoTime now() const = 0;
 };
 
 struct JoinTrust {

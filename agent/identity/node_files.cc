@@ -50,7 +50,19 @@ Status check_record(const NodeRecord& record, const std::string& path) {
   const bool whole = Uuid::parse(record.node_id).ok() && Uuid::parse(record.cluster_id).ok() &&
                      model::is_dns_label(record.datacenter) && !record.domain.empty();
   if (whole) return {};
-  return error(Code::Corrupt, "{} names no node and cluster; restore it, or remove it and join again", path);
+  return error(Code::Corrupt, "{} names no node and cluster", path);
+}
+
+// What stands in a file of ours and cannot be read is damage, not somebody's bad request.
+Error useless(const Error& why, const std::string& remedy) {
+  return error(why.code == Code::Invalid ? Code::Corrupt : why.code, "{}; {}", why.message, remedy);
+}
+
+Result<NodeRecord> parse_record(const std::string& text, const std::string& path) {
+  MESH_TRY(json, parse_json(text).context("while reading {}", path));
+  MESH_TRY(record, from_json<NodeRecord>(json).context("while reading {}", path));
+  MESH_TRY_STATUS(check_record(record, path));
+  return record;
 }
 
 // The certificate says that it is this node's in this cluster.
@@ -123,13 +135,12 @@ Result<JoinState> NodeFiles::state() const {
 }
 
 Result<NodeRecord> NodeFiles::read_record() const {
-  const auto text = read_public(record_path());
+  auto text = read_public(record_path());
   if (!text.ok() && text.error().code == Code::NotFound)
     return error(Code::Precondition, "{} is not joined to a cluster; run 'meshctl join'", data_dir_);
-  if (!text.ok()) return text.error();
-  MESH_TRY(json, parse_json(*text).context("while reading {}", record_path()));
-  MESH_TRY(record, from_json<NodeRecord>(json).context("while reading {}", record_path()));
-  MESH_TRY_STATUS(check_record(record, record_path()));
+  auto record = text.ok() ? parse_record(*text, record_path()) : Result<NodeRecord>(std::move(text).error());
+  if (!record.ok() && record.error().code != Code::Io && record.error().code != Code::Unsupported)
+    return useless(record.error(), remedy());
   return record;
 }
 
@@ -158,16 +169,27 @@ Result<NodeIdentity> NodeFiles::read() const {
   MESH_TRY(gossip_key, read_gossip_key());
   MESH_TRY(chain, read_public(certificate_path()));
   MESH_TRY(roots, read_public(roots_path()));
-  MESH_TRY(identity, net::TlsIdentity::from_pem(chain, key)
-                         .context("while reading {} and {}", certificate_path(), key_path()));
-  MESH_TRY(trust, net::TrustBundle::from_pem({roots}).context("while reading {}", roots_path()));
-  MESH_TRY_STATUS(check_certificate(identity->leaf(), record, certificate_path()));
+  auto identity = net::TlsIdentity::from_pem(chain, key).context("while reading {} and {}", certificate_path(), key_path());
+  if (!identity.ok()) return useless(identity.error(), remedy());
+  auto trust = net::TrustBundle::from_pem({roots}).context("while reading {}", roots_path());
+  if (!trust.ok()) return useless(trust.error(), remedy());
+  MESH_TRY_STATUS(check_certificate((*identity)->leaf(), record, certificate_path()));
   node.record = std::move(record);
   node.key_pem = std::move(key);
   node.gossip_key = std::move(gossip_key);
-  node.identity = std::move(identity);
-  node.trust = std::move(trust);
+  node.identity = std::move(*identity);
+  node.trust = std::move(*trust);
   return node;
+}
+
+// Never lightly: what a server of the cluster has promised the others lies beside node.json.
+std::string NodeFiles::remedy() const {
+  const auto server = exists(data_dir_ + "/server.json");
+  if (server.ok() && !*server)
+    return fmt::format("restore it from a backup of this host, or take the host out of the mesh from another one ('meshctl cluster "
+                       "remove NAME'), remove {} and join again", data_dir_);
+  return fmt::format("restore it from a backup of this host; {} holds a server's state: remove that only when other servers run "
+                     "and one of them has taken this one out ('meshctl cluster remove NAME')", data_dir_);
 }
 
 Status NodeFiles::begin(const NodeRecord& record, const std::string& key_pem) const {

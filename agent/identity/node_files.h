@@ -88,6 +88,9 @@ class NodeFiles {
   [[nodiscard]] Status write_certificate(const std::string& chain_pem) const;
   [[nodiscard]] Status write_roots(const std::vector<model::CaRoot>& roots) const;
 
+  // What to try when a file of this node is of no use: a half sentence, which depends on what else the directory holds.
+  [[nodiscard]] std::string remedy() const;
+
   // Leaves no trace of the agent in the directory; the directory itself and a server's files stay.
   [[nodiscard]] Status remove_all() const;
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "agent/proxy/peer.h"
 #include "agent/proxy/worker.h"
 #include "base/log.h"
 
@@ -48,16 +47,21 @@ void Connection::recheck() {
     return cut({ReasonCode::InstanceReplaced, "the instance id belongs to another service now", {}});
 }
 
-bool Connection::trust_root(const net::TrustBundle& found_good_by, Bytes root_key_hash) {
-  peer_root_key_hash_ = std::move(root_key_hash);
+std::optional<EndReport> Connection::take_peer(const net::TrustBundle& found_good_by, Peer peer) {
+  peer_ = std::move(peer);
   const auto removed = removed_roots(&found_good_by, worker_.snapshot()->identities->trust.get());
-  return std::find(removed.begin(), removed.end(), peer_root_key_hash_) == removed.end();
+  return peer_fault(removed);
 }
 
-void Connection::recheck_trust(std::span<const Bytes> removed_roots) {
-  if (finished_ || peer_root_key_hash_.empty()) return;
-  if (std::find(removed_roots.begin(), removed_roots.end(), peer_root_key_hash_) == removed_roots.end()) return;
-  cut({ReasonCode::PeerNoLongerTrusted, "its root is not trusted any more", {}});
+std::optional<EndReport> Connection::peer_fault(std::span<const Bytes> removed_roots) const {
+  const auto why = why_untrusted(*peer_, {removed_roots, *worker_.snapshot()->removed, worker_.wall_time()});
+  if (why.empty()) return std::nullopt;
+  return EndReport{ReasonCode::PeerNoLongerTrusted, std::string(why), {}};
+}
+
+void Connection::recheck_peer(std::span<const Bytes> removed_roots) {
+  if (finished_ || !peer_) return;
+  if (auto fault = peer_fault(removed_roots)) cut(std::move(*fault));
 }
 
 void Connection::relay(std::unique_ptr<net::ByteStream> source, std::unique_ptr<net::ByteStream> destination,

@@ -6,10 +6,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
 #include "agent/proxy/metrics.h"
+#include "agent/proxy/peer.h"
 #include "agent/proxy/relay.h"
 #include "agent/proxy/snapshot.h"
 #include "model/authorize.h"
@@ -36,8 +38,9 @@ class Connection {
   virtual void start() = 0;
   // The worker's snapshot has other rules or instances: ends the connection if it is no longer allowed.
   void recheck();
-  // These roots (the hashes of their keys) are not believed any more: ends the connection if its peer's chain leads to one.
-  void recheck_trust(std::span<const Bytes> removed_roots);
+  // Ends the connection if the other agent's certificate does not count any more: it has expired, its node was removed, or
+  // its chain leads to one of these roots (the hashes of their keys), which are not believed any more.
+  void recheck_peer(std::span<const Bytes> removed_roots);
   // Resets both sides and finishes.
   void cut(EndReport report);
 
@@ -54,9 +57,9 @@ class Connection {
   [[nodiscard]] model::Decision decide(const std::string& instance);
   // An instance of another node is tried: policy is its node's.
   void leave_local() { instance_.clear(); }
-  // The other agent's certificate was found good by this bundle, because of the root with this key. False: meanwhile the
-  // root has lost the trust, and the connection must end (PeerNoLongerTrusted).
-  [[nodiscard]] bool trust_root(const net::TrustBundle& found_good_by, Bytes root_key_hash);
+  // The other agent's certificate was found good by this bundle, and is checked again from here on. A report: it does not
+  // count any more already, or its node was removed (PeerNoLongerTrusted), and the connection must end.
+  [[nodiscard]] std::optional<EndReport> take_peer(const net::TrustBundle& found_good_by, Peer peer);
   void relay(std::unique_ptr<net::ByteStream> source, std::unique_ptr<net::ByteStream> destination,
              const RelayStart& start);
   void finish(EndReport report);
@@ -66,13 +69,14 @@ class Connection {
   std::string destination_;  // service called; empty: not known yet
 
  private:
+  [[nodiscard]] std::optional<EndReport> peer_fault(std::span<const Bytes> removed_roots) const;
   void log_end(const EndReport& report) const;
   void log_refused(const EndReport& report) const;
 
   const Direction direction_;
   MonoTime accepted_at_;
   std::string instance_;  // set: decided here, on this node
-  Bytes peer_root_key_hash_;  // empty: no other agent
+  std::optional<Peer> peer_;  // none: no other agent (yet)
   bool admitted_ = false;
   bool finished_ = false;
   std::unique_ptr<Relay> relay_;

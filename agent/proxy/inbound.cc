@@ -1,6 +1,5 @@
 #include "agent/proxy/inbound.h"
 
-#include "agent/proxy/peer.h"
 #include "agent/proxy/remote_dial.h"
 #include "agent/proxy/worker.h"
 #include "net/tls/tls_stream.h"
@@ -52,11 +51,11 @@ void InboundConnection::secured(Result<std::unique_ptr<net::TlsStream>> result) 
   }
   stream_ = std::move(*result);
   stream_->set_observer(this);
-  take_peer();
+  read_peer();
 }
 
 // Policy of now, not of the time of the accept: roots and names may have changed during the handshake.
-void InboundConnection::take_peer() {
+void InboundConnection::read_peer() {
   const ProxySnapshot& snapshot = *worker_.snapshot();
   const net::CertificateInfo* peer = stream_->peer();
   if (peer == nullptr || stream_->alpn() != kMeshTcpAlpn)
@@ -66,7 +65,8 @@ void InboundConnection::take_peer() {
   auto service = service_of(stream_->server_name(), {snapshot.trust_domain, snapshot.datacenter});
   if (!service.ok()) return cut({ReasonCode::PeerUntrusted, service.error().message, {}});
   source_ = std::move(*source);
-  if (!trust_root(*trust_, stream_->peer_root_key_hash())) return cut({ReasonCode::PeerNoLongerTrusted, {}, {}});
+  if (auto fault = take_peer(*trust_, peer_of(*peer, stream_->peer_root_key_hash(), {snapshot.trust_domain, snapshot.datacenter})))
+    return cut(std::move(*fault));
   timer_ = std::make_unique<net::Timer>(worker_.loop(), [this] { time_over(); });
   timer_->start_after(worker_.limits().preface_time);
   if (!admit(*service)) return refuse({ReasonCode::Overloaded, "too many connections to the service", {}});

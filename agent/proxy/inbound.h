@@ -27,7 +27,7 @@ class InboundConnection final : public Connection, net::StreamObserver {
 
  private:
   void secured(Result<std::unique_ptr<net::TlsStream>> result);
-  void take_peer();
+  void read_peer();
   void on_data(ByteView data) override;
   void on_end() override;
   void on_failed(const Error& error) override;

@@ -174,9 +174,9 @@ void OutboundConnection::on_dial_done(std::unique_ptr<net::ByteStream> stream, B
   worker_.failures().forget(endpoint());
   client_->pause_reading();
   if (dial_) {
-    const bool trusted = trust_root(dial_->trust(), dial_->peer_root_key_hash());
+    auto fault = take_peer(dial_->trust(), dial_->peer());
     worker_.loop().destroy_later(std::move(dial_));
-    if (!trusted) return cut({ReasonCode::PeerNoLongerTrusted, {}, {}});
+    if (fault) return cut(std::move(*fault));
   }
   if (client_->failed()) return cut({ReasonCode::ResetBySource, {}, {}});
   snapshot_.reset();

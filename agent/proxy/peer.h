@@ -8,7 +8,12 @@
 
 #include "agent/proxy/snapshot.h"
 #include "base/result.h"
+#include "base/time.h"
 #include "model/spiffe.h"
+
+namespace mesh::net {
+struct CertificateInfo;
+}
 
 namespace mesh::proxy {
 
@@ -24,6 +29,22 @@ namespace mesh::proxy {
 
 // The service that a server name asks for. Errors: Invalid (not of that form), NotFound (another domain or datacenter).
 [[nodiscard]] Result<std::string> service_of(std::string_view server_name, const model::ClusterName& cluster);
+
+// What of the other agent's certificate is checked again while a connection is open.
+struct Peer {
+  Bytes root_key_hash;   // of the root that it was found good by
+  std::string node_id;  // empty: it names none
+  WallTime not_after{};
+};
+[[nodiscard]] Peer peer_of(const net::CertificateInfo& certificate, Bytes root_key_hash, const model::ClusterName& cluster);
+
+// Why the certificate does not count any more; empty: it does.
+struct TrustNow {
+  std::span<const Bytes> removed_roots;  // hashes of their keys
+  const RemovedNodes& removed_nodes;
+  WallTime time{};
+};
+[[nodiscard]] std::string_view why_untrusted(const Peer& peer, const TrustNow& now);
 
 // The roots that `before` believes and `after` does not, by the hashes of their keys: subjects are text that two roots may
 // share, and a root may be issued anew for the same key. Null: nothing is known, so nothing has changed.

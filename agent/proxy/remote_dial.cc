@@ -1,6 +1,5 @@
 #include "agent/proxy/remote_dial.h"
 
-#include "agent/proxy/peer.h"
 #include "model/spiffe.h"
 #include "net/loop.h"
 #include "net/tls/tls_stream.h"
@@ -68,7 +67,9 @@ void RemoteDial::secured(Result<std::unique_ptr<net::TlsStream>> result) {
   stream_ = std::move(*result);
   if (stream_->alpn() != kMeshTcpAlpn)
     return fail({ReasonCode::HandshakeFailed, "the other agent does not speak mesh-tcp/1", {}, true});
-  peer_root_key_hash_ = stream_->peer_root_key_hash();
+  const net::CertificateInfo* peer = stream_->peer();
+  if (peer == nullptr) return fail({ReasonCode::PeerUntrusted, "the other agent shows no certificate", {}, true});
+  peer_ = peer_of(*peer, stream_->peer_root_key_hash(), {target_.trust_domain, target_.datacenter});
   stream_->set_observer(this);
   const Bytes preface = encode_preface(target_.preface);
   const ByteView pieces[] = {preface, early_};

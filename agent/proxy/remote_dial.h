@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "agent/proxy/peer.h"
 #include "agent/proxy/preface.h"
 #include "agent/proxy/snapshot.h"
 #include "base/bytes.h"
@@ -59,7 +60,7 @@ class RemoteDial final : net::StreamObserver {
 
   void write_early(ByteView data);
   [[nodiscard]] const net::TrustBundle& trust() const { return *target_.trust; }
-  [[nodiscard]] const Bytes& peer_root_key_hash() const { return peer_root_key_hash_; }  // once the dial is open
+  [[nodiscard]] const Peer& peer() const { return peer_; }  // once the dial is open
   // Nothing is called from here on.
   void cancel();
 
@@ -81,7 +82,7 @@ class RemoteDial final : net::StreamObserver {
   std::unique_ptr<net::StreamConnect> connect_;
   std::unique_ptr<net::TlsHandshake> handshake_;
   std::unique_ptr<net::TlsStream> stream_;
-  Bytes peer_root_key_hash_;
+  Peer peer_;
   FrameReader reader_;
   net::Timer status_timer_;
 };

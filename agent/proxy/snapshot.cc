@@ -19,6 +19,7 @@ ProxySnapshot::ProxySnapshot()
       processes(empty<ProcessRules>()),
       rules(empty<model::IntentionRules>()),
       node_names(empty<NodeNames>()),
+      removed(empty<RemovedNodes>()),
       identities(empty<Identities>()) {}
 
 const Route* find_route(const ProxySnapshot& snapshot, const net::Address& mesh) {

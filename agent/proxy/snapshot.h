@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "agent/proxy/process_rules.h"
@@ -85,6 +86,8 @@ struct Identities {
 
 using NodeNames = std::unordered_map<std::string, std::string>;  // name by node id
 
+using RemovedNodes = std::unordered_set<std::string>;  // ids of nodes whose certificates do not count any more
+
 struct ProxySnapshot {
   std::string datacenter;
   std::string trust_domain;
@@ -97,6 +100,7 @@ struct ProxySnapshot {
   std::shared_ptr<const ProcessRules> processes;
   std::shared_ptr<const model::IntentionRules> rules;
   std::shared_ptr<const NodeNames> node_names;
+  std::shared_ptr<const RemovedNodes> removed;
   std::shared_ptr<const Identities> identities;
 
   ProxySnapshot();  // every part empty: no route, nothing allowed

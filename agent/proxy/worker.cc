@@ -2,7 +2,6 @@
 
 #include "agent/proxy/inbound.h"
 #include "agent/proxy/outbound.h"
-#include "agent/proxy/peer.h"
 #include "base/log.h"
 
 namespace mesh::proxy {
@@ -19,7 +18,10 @@ Worker::Worker(net::Loop& loop, const WorkerOptions& options, net::HandshakePool
       metrics_(metrics),
       snapshot_(std::make_shared<const ProxySnapshot>()),
       bind_timer_(loop, [this] { open_binds(); }),
-      drain_timer_(loop, [this] { cut_all({ReasonCode::Draining, "the time to drain is over", {}}); }) {}
+      drain_timer_(loop, [this] { cut_all({ReasonCode::Draining, "the time to drain is over", {}}); }),
+      peers_timer_(loop, [this] { recheck_peers(*snapshot_); }) {
+  peers_timer_.start_after(limits().peers_look);
+}
 
 Worker::~Worker() {
   on_drained_ = nullptr;
@@ -52,7 +54,7 @@ void Worker::take(ProxySnapshotPtr snapshot) {
   }
   if (options_.makes_binds && !draining_ && before->binds != snapshot_->binds) update_binds();
   if (before->rules != snapshot_->rules || before->instances != snapshot_->instances) recheck_all();
-  if (before->identities->trust != snapshot_->identities->trust) recheck_trust(*before->identities);
+  if (before->identities->trust != snapshot_->identities->trust || before->removed != snapshot_->removed) recheck_peers(*before);
   if (before->endpoints != snapshot_->endpoints) forget_idle_services();
 }
 
@@ -68,10 +70,10 @@ void Worker::recheck_all() {
   for (Connection* connection : open_connections()) connection->recheck();
 }
 
-void Worker::recheck_trust(const Identities& before) {
-  const auto removed = removed_roots(before.trust.get(), snapshot_->identities->trust.get());
-  if (removed.empty()) return;
-  for (Connection* connection : open_connections()) connection->recheck_trust(removed);
+void Worker::recheck_peers(const ProxySnapshot& before) {
+  const auto removed = removed_roots(before.identities->trust.get(), snapshot_->identities->trust.get());
+  for (Connection* connection : open_connections()) connection->recheck_peer(removed);
+  peers_timer_.start_after(limits().peers_look);
 }
 
 void Worker::forget_idle_services() {

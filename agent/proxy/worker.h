@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -20,6 +21,7 @@
 namespace mesh::proxy {
 
 struct WorkerOptions {
+  std::function<WallTime()> wall_clock;
   ProxyLimits limits;       // of this worker
   bool makes_binds = false;  // the one that listens for upstreams' own addresses
 };
@@ -43,6 +45,7 @@ class Worker {
   // For connections.
   [[nodiscard]] net::Loop& loop() { return loop_; }
   [[nodiscard]] const ProxySnapshotPtr& snapshot() const { return snapshot_; }
+  [[nodiscard]] WallTime wall_time() const { return options_.wall_clock(); }
   [[nodiscard]] const ProxyLimits& limits() const { return options_.limits; }
   [[nodiscard]] net::HandshakePool& pool() { return pool_; }
   [[nodiscard]] const CallerProof& proof() const { return proof_; }
@@ -78,7 +81,7 @@ class Worker {
   void forget_idle_services();
   [[nodiscard]] std::vector<Connection*> open_connections() const;
   void recheck_all();
-  void recheck_trust(const Identities& before);
+  void recheck_peers(const ProxySnapshot& before);
   void cut_all(const EndReport& report);
   void check_drained();
 
@@ -100,6 +103,7 @@ class Worker {
   bool draining_ = false;
   net::Timer bind_timer_;
   net::Timer drain_timer_;
+  net::Timer peers_timer_;  // certificates run out without anybody saying so
   UniqueFunction<void()> on_drained_;
 };
 

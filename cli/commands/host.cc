@@ -100,7 +100,7 @@ Status cluster_init(Invocation& run) {
 
 Status join(Invocation& run) {
   if (!run.has("token-file")) return error(Code::Invalid, "'join' needs --token-file FILE, or - for standard input");
-  MESH_TRY(joined, ask_daemon(daemon_words(run, "join", {"token-file"})));
+  MESH_TRY(joined, ask_daemon(daemon_words(run, "join", {"token-file", "timeout"})));
   MESH_TRY(unit, start_unit(run, cell(joined, "Kind") == "server" ? kServerUnit : kAgentUnit));
   if (run.json()) {
     run.print_json(joined);
@@ -145,7 +145,8 @@ std::vector<Command> host_commands() {
   return {
       {.path = "join",
        .summary = "Make this host a member of a mesh",
-       .details = "The token decides what it becomes: an agent, or with one of 'meshctl token join --server' a further server.",
+       .details = "The token decides what it becomes: an agent, or with one of 'meshctl token join --server' a further server.\n"
+                  "Servers that cannot be asked are asked again for 30 s, or for --timeout; that takes no further use of the token.",
        .flags = with_place({{.name = "token-file", .value = "FILE", .help = "the join token; -: from standard input"}}),
        .examples = {{"meshctl join --token-file -", "paste the output of 'meshctl token join'"}},
        .run = join},

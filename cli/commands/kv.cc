@@ -42,7 +42,7 @@ Status list(Invocation& run) {
 Result<Bytes> value_to_put(Invocation& run) {
   if (run.has("file") && run.argument_count() > 1)
     return error(Code::Invalid, "give the value either as VALUE or by --file, not both");
-  if (run.has("file")) return read_file(run.flag("file"), kValueBytesMax);
+  if (run.has("file")) return read_input_file(run.flag("file"), kValueBytesMax);
   if (run.argument_count() > 1) return Bytes(run.argument(1));
   return error(Code::Invalid, "'kv put' needs VALUE or --file");
 }

@@ -75,7 +75,7 @@ Status show(Invocation& run) {
 
 Status register_file(Invocation& run) {
   const std::string& path = run.argument(0);
-  MESH_TRY(text, read_file(path, kDefinitionBytesMax));
+  MESH_TRY(text, read_input_file(path, kDefinitionBytesMax));
   MESH_TRY(services, model::read_service_file(text, path));
   MESH_TRY(client, run.client());
   JsonList done;

@@ -5,8 +5,10 @@
 """
 
 import base64
+import glob
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -154,6 +156,29 @@ class ThreeServers:
             wait_until(f"{at.name} agrees", lambda at=at: self.get("back", at)[1] == "again", 10)
         return "the others are back: writes work and all agree"
 
+    def damaged_start(self):
+        """A server whose files are damaged ends its start with one line; nothing is removed. Then the files come back."""
+        host = next(host for host in self.servers if host is not self.leader(self.agent))
+        host.daemon.stop(seconds=40)
+        data, kept = host.host.path("data"), host.host.path("kept")
+        shutil.copytree(data, kept)
+        told = []
+        for name, damage in [("tables/CURRENT", os.remove), ("tables/MANIFEST-*", lambda path: os.truncate(path, 5)),
+                             ("tables/*.sst", lambda path: os.truncate(path, 100)), ("server.json", lambda path: os.truncate(path, 7)),
+                             ("node.json", lambda path: os.truncate(path, 7)), ("raft/*", lambda path: os.truncate(path, 9))]:
+            for path in glob.glob(os.path.join(data, name)):
+                damage(path)
+            status, _, err = host.host.run([host.programs.meshd, "server", *host.place], check=False, user=host.user)
+            lines = [line for line in err.split("\n") if line.startswith("meshd: ")]
+            expect(status == 1 and len(lines) == 1 and "cluster remove" in lines[0] and data in lines[0], f"{name}: {status}: {err}")
+            told.append(lines[0])
+            shutil.rmtree(data)
+            shutil.copytree(kept, data)
+            host.give_to_user("data")
+        host.start_daemon("server")
+        self.voters(host, 3)
+        return told[0]
+
     def dead_one_removed(self):
         leader = self.leader(self.agent)
         dead = next(host for host in self.servers if host is not leader)
@@ -182,7 +207,7 @@ class ThreeServers:
 
     def steps(self):
         return [self.init, self.join, self.refused_join, self.agent_joins, self.leader_dies, self.killed_returns,
-                self.majority_gone, self.majority_back, self.dead_one_removed, self.leader_leaves]
+                self.majority_gone, self.majority_back, self.damaged_start, self.dead_one_removed, self.leader_leaves]
 
 
 run_steps("cluster", 4, ThreeServers)

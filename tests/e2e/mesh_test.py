@@ -184,6 +184,10 @@ class TwoHosts:
             self.one_line(self.b, ["agent", *own, "--data-dir", copy], 1, copy, user="daemon"),
             self.one_line(self.b, ["agent", *own, "--http-port", "70000"], 2, "http-port"),
         ]
+        record = os.path.join(copy, "node.json")
+        os.remove(record)
+        os.mkfifo(record)
+        told.append(self.one_line(self.b, ["agent", *own, "--data-dir", copy], 1, "node.json is a pipe", "cluster remove"))
         shutil.rmtree(copy)
         return "; ".join(told)
 

@@ -198,15 +198,49 @@ class Policy:
         expect(code == "400", f"a malformed bind gave {code}")
         return (out + err).strip().split("\n")[-1]
 
+    def removed(self):
+        """What the agent of a removed node ends with."""
+        status = self.b.daemon.process.wait(PATIENCE)
+        lines = [line for line in self.b.daemon.log_text().split("\n") if line.startswith("meshd: ")]
+        expect(status == 4 and len(lines) == 1 and "was removed from the mesh" in lines[0] and "leave --force" in lines[0],
+               f"{self.b.name} ended with {status}: {self.b.daemon.log_tail()}")
+        return lines[0].removeprefix("meshd: ")
+
+    def node_removed(self):
+        name = f"node/{self.b.name}"
+        self.a.ctl("intentions", "allow", name, "cache")
+        def opened():
+            held = self.b.host.start(["python3", "-c", CALL, "cache.mesh", "6379", "hold"], "held-b")
+            return held.process.stdout.readline() == b"ping\n" and held
+        held = wait_until("an open connection from the other host", opened)
+        self.a.ctl("cluster", "remove", self.b.name)
+        wait_until("its open connection ends", lambda: held.process.poll() is not None)
+        self.wait_logged(self.a, "PEER_NO_LONGER_TRUSTED", f"source={name}", "its node was removed")
+        told = self.removed()
+        self.b.host.run([self.b.programs.meshctl, "leave", "--force", "--no-start", *self.b.place, "--address", self.b.socket])
+        left = os.listdir(self.b.host.path("data"))
+        expect(left == [], f"left in the data directory: {left}")
+        return told
+
+    def leave_interrupted(self):
+        self.b.join(self.a.ctl("token", "join").strip())
+        self.b.start_daemon("agent")
+        wait_until("db is back in DNS", lambda: self.a.dig("db.mesh"))
+        status, _, body = self.b.http.call("PUT", "/v1/agent/leave")
+        expect(status == 200, f"leave gave {status}: {body.decode()}")
+        self.b.daemon.stop(signal.SIGKILL)
+        self.b.daemon = self.b.host.start([self.b.programs.meshd, "agent", *self.b.place], "meshd-agent-again")
+        self.removed()
+        return "an agent that was killed while it left says so at its next start, and stops"
+
     def end(self):
-        for host in (self.b, self.a):
-            status = host.daemon.stop(seconds=40)
-            expect(status == 0, f"{host.name} ended with {status}: {host.daemon.log_tail()}")
-        return "both daemons end with status 0"
+        status = self.a.daemon.stop(seconds=40)
+        expect(status == 0, f"{self.a.name} ended with {status}: {self.a.daemon.log_tail()}")
+        return "the server ends with status 0"
 
     def steps(self):
         return [self.two_hosts, self.upstream_of_its_user, self.strangers, self.by_name, self.deny_between_hosts,
-                self.deny_on_one_host, self.default_rule, self.taken_address, self.wrong_definitions, self.end]
+                self.deny_on_one_host, self.default_rule, self.taken_address, self.wrong_definitions, self.node_removed, self.leave_interrupted, self.end]
 
 
 run_steps("policy", 2, Policy)

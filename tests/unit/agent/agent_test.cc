@@ -53,6 +53,40 @@ model::ServiceDefinition web_with(model::CheckDefinition check) {
   return definition;
 }
 
+// Every call is refused as a removed node's are.
+struct RefusingChannel final : net::RpcChannel {
+  explicit RefusingChannel(net::Loop& on) : loop(on) {}
+  std::unique_ptr<net::RpcCall> call(net::RpcMethod, Bytes, MonoTime, OnReply on_reply) override {
+    loop.post([on_reply = std::move(on_reply), why = text]() mutable { on_reply(error(Code::Denied, "{}", why)); });
+    return std::make_unique<SilentChannel::Call>();
+  }
+  std::unique_ptr<net::RpcStream> open(net::RpcMethod, Bytes, net::RpcStreamObserver&) override {
+    return std::make_unique<SilentChannel::Stream>();
+  }
+  net::Loop& loop;
+  std::string text = fmt::format("node host-a {}", model::kRemovedWords);
+};
+
+TEST_CASE("an agent whose node was removed says so once, with what to do; another refusal says nothing of the kind") {
+  net::Loop loop("test");
+  RefusingChannel channel(loop);
+  std::vector<std::string> told;
+  const auto run = [&](auto until) {
+    Agent agent(loop, channel, Rng(1), Fixture::options(), [](const AgentViewPtr&) {});
+    agent.set_on_removed([&](const Error& why) { told.push_back(why.message); });
+    REQUIRE(agent.start({}).ok());
+    return until();
+  };
+  channel.text = "node host-a is no member of this cluster";
+  run([&] { net::settle(loop, 20); });
+  EXPECT(told.empty());
+  channel.text = fmt::format("node host-a {}", model::kRemovedWords);
+  run([&] { return net::wait_for(loop, [&] { return !told.empty(); }); });
+  REQUIRE_EQ(told.size(), 1u);
+  EXPECT_NE(told[0].find("this node (host-a) was removed from the mesh"), std::string::npos);
+  EXPECT_NE(told[0].find("'meshctl leave --force'"), std::string::npos);
+}
+
 TEST_CASE("without a server the agent runs checks and shows what they find") {
   Fixture f;
   auto listener = net::StreamListener::listen(f.loop, net::any_loopback_port(), {}, [](auto) {});
@@ -133,8 +167,8 @@ TEST_CASE("a service that the node may not run is refused at once, and left out 
   std::optional<Status> answer;
   agent.register_service({.definition = web}, [&](Status status) { answer = std::move(status); });
   REQUIRE(answer.has_value());
-  EXPECT_EQ(answer->error().code, Code::Denied);
-  EXPECT(answer->error().message.find("allowed: db-*") != std::string::npos);
+  EXPECT_EQ(outcome_of(*answer), Code::Denied);
+  EXPECT(error_text(*answer).find("allowed: db-*") != std::string::npos);
 }
 
 TEST_CASE("an agent that starts without servers shows the catalog that it knew, with its age") {

@@ -39,7 +39,7 @@ TEST_CASE("records come back in order, and a file that was cut or changed anywhe
   EXPECT(!read(file + "x").ok());
   Bytes later = file;
   later[8] = 2;
-  EXPECT_EQ(read(later).error().code, Code::Unsupported);
+  EXPECT_EQ(outcome_of(read(later)), Code::Unsupported);
 }
 
 TEST_CASE("a catalog comes back from its file with index, rows and age") {
@@ -56,13 +56,13 @@ TEST_CASE("a catalog comes back from its file with index, rows and age") {
 TEST_CASE("the catalog of another cluster, or one whose rows are not those of the header, is refused") {
   const CachedCatalog cached{.catalog = catalog_of(1, 7), .fresh_at = kThen};
   const Bytes file = encode_catalog_cache(cached, kCluster);
-  EXPECT_EQ(parse_catalog_cache(file, "another").error().code, Code::Precondition);
+  EXPECT_EQ(outcome_of(parse_catalog_cache(file, "another")), Code::Precondition);
   // Header and end of that file without its rows: each record is whole, the catalog is not.
   constexpr RecordFileKind kind{.magic = "meshcatl"};
   auto reader = RecordFileReader::open(kind, file);
   RecordFileWriter writer(kind);
   writer.add(**reader->next());
-  EXPECT_EQ(parse_catalog_cache(writer.finish(), kCluster).error().code, Code::Corrupt);
+  EXPECT_EQ(outcome_of(parse_catalog_cache(writer.finish(), kCluster)), Code::Corrupt);
 }
 
 struct CacheRig {

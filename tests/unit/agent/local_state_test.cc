@@ -47,8 +47,8 @@ TEST_CASE("a faulty service is refused with all its faults and changes nothing")
   const auto revision = state.revision();
   const Status status = state.add_service(bad, {});
   REQUIRE(!status.ok());
-  EXPECT_EQ(status.error().code, Code::Invalid);
-  EXPECT(status.error().message.find(';') != std::string::npos);
+  EXPECT_EQ(outcome_of(status), Code::Invalid);
+  EXPECT(error_text(status).find(';') != std::string::npos);
   EXPECT_EQ(state.revision(), revision);
   EXPECT(state.services().empty());
 }
@@ -63,7 +63,7 @@ TEST_CASE("a service or check too large for a write to the catalog is refused an
   web.checks[0].notes = std::string(kLocalRowBytesMax, 'n');
   const Status status = state.add_service(web, {});
   REQUIRE(!status.ok());
-  EXPECT_EQ(status.error().code, Code::Invalid);
+  EXPECT_EQ(outcome_of(status), Code::Invalid);
   EXPECT(!state.add_check(web.checks[0], Source::Api).ok());
   EXPECT(state.services().empty());
   EXPECT(state.checks().empty());
@@ -82,7 +82,7 @@ TEST_CASE("checks come and go with their service, those not named again stay unl
   EXPECT_EQ(state.checks().size(), 1);
   REQUIRE(state.remove_service("web").ok());
   EXPECT(state.checks().empty());
-  EXPECT_EQ(state.remove_service("web").error().code, Code::NotFound);
+  EXPECT_EQ(outcome_of(state.remove_service("web")), Code::NotFound);
 }
 
 TEST_CASE("a check registered again keeps its status and output") {
@@ -107,14 +107,14 @@ TEST_CASE("output is cut to its limit, not inside a character") {
 
 TEST_CASE("a check of a service that is not here, or of another service, is refused") {
   LocalState state(node());
-  EXPECT_EQ(state.add_check(ttl_check("a", "nowhere"), Source::Api).error().code, Code::NotFound);
+  EXPECT_EQ(outcome_of(state.add_check(ttl_check("a", "nowhere"), Source::Api)), Code::NotFound);
   REQUIRE(state.add_service(service("web", 80), {}).ok());
   REQUIRE(state.add_service(service("db", 5432), {}).ok());
   REQUIRE(state.add_check(ttl_check("a", "web"), Source::Api).ok());
-  EXPECT_EQ(state.add_check(ttl_check("a", "db"), Source::Api).error().code, Code::Conflict);
+  EXPECT_EQ(outcome_of(state.add_check(ttl_check("a", "db"), Source::Api)), Code::Conflict);
   auto stealing = service("db", 5433);
   stealing.checks = {ttl_check("a")};
-  EXPECT_EQ(state.add_service(stealing, {}).error().code, Code::Conflict);
+  EXPECT_EQ(outcome_of(state.add_service(stealing, {})), Code::Conflict);
   EXPECT_EQ(state.services().find("db")->instance.port, 5432);  // the refused registration left no trace
 }
 

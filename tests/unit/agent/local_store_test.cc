@@ -133,7 +133,7 @@ TEST_CASE("the file of another node is refused, and what can no longer be regist
   LocalState local(node());
   REQUIRE(local.add_service(service("web"), {}).ok());
   const Bytes file = encode_local_store(local, kThen);
-  EXPECT_EQ(parse_local_store(file, model::NodeId("another")).error().code, Code::Precondition);
+  EXPECT_EQ(outcome_of(parse_local_store(file, model::NodeId("another"))), Code::Precondition);
   auto stored = parse_local_store(file, node().id);
   REQUIRE(stored.ok());
   stored->records[0].service->name = "dns/../../evil";

@@ -223,4 +223,18 @@ TEST_CASE("another catalog, with lower indexes, is taken as a whole") {
   EXPECT(snapshot->node_names->empty());
 }
 
+TEST_CASE("removed nodes reach the data plane, and nothing else changes with them") {
+  World world;
+  const auto before = world.update();
+  EXPECT(before->removed->empty());
+  model::Removal row;
+  row.node_id = kOther;
+  world.apply({{model::kTableRemovals, Bytes(kOther.text()), encode(row)}});
+  const auto after = world.update();
+  EXPECT(after->removed->contains(kOther.text()));
+  EXPECT(after->routes == before->routes);
+  EXPECT(after->endpoints == before->endpoints);
+  EXPECT(world.update() == after);
+}
+
 }  // namespace mesh::agent

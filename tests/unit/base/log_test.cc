@@ -90,9 +90,9 @@ TEST_CASE("a disabled level evaluates nothing") {
 TEST_CASE("level and format names are parsed and a wrong one lists the choices") {
   EXPECT_EQ(parse_log_level("warn").value(), LogLevel::Warn);
   EXPECT_EQ(parse_log_format("json").value(), LogFormat::Json);
-  EXPECT_EQ(parse_log_level("warning").error().message,
+  EXPECT_EQ(error_text(parse_log_level("warning")),
             "log level \"warning\" is not one of debug, info, warn, error");
-  EXPECT_EQ(parse_log_format("").error().code, Code::Invalid);
+  EXPECT_EQ(outcome_of(parse_log_format("")), Code::Invalid);
 }
 
 }  // namespace

@@ -20,8 +20,8 @@ TEST_CASE("a result carries its value through MESH_TRY") { EXPECT_EQ(quarter(8).
 TEST_CASE("an error keeps its code and gains one context per layer") {
   const Result<int> r = quarter(3);
   REQUIRE(!r.ok());
-  EXPECT_EQ(r.error().code, Code::Invalid);
-  EXPECT_EQ(r.error().message, "while halving 3: 3 is odd");
+  EXPECT_EQ(outcome_of(r), Code::Invalid);
+  EXPECT_EQ(error_text(r), "while halving 3: 3 is odd");
 }
 
 TEST_CASE("MESH_TRY_STATUS passes an error on and lets success through") {
@@ -30,7 +30,7 @@ TEST_CASE("MESH_TRY_STATUS passes an error on and lets success through") {
     return {};
   };
   EXPECT(run({}).ok());
-  EXPECT_EQ(run(error(Code::Io, "no")).error().code, Code::Io);
+  EXPECT_EQ(outcome_of(run(error(Code::Io, "no"))), Code::Io);
 }
 
 }  // namespace

@@ -47,8 +47,8 @@ TEST_CASE("what is mistyped gets its near miss") {
     const auto parsed = parse_words(row.words);
     REQUIRE(!parsed.ok());
     EXPECT_EQ(exit_of(parsed.error().code), Exit::Usage);
-    CAPTURE(parsed.error().message);
-    EXPECT(has(parsed.error().message, row.told));
+    CAPTURE(error_text(parsed));
+    EXPECT(has(error_text(parsed), row.told));
   }
 }
 
@@ -115,7 +115,7 @@ TEST_CASE("a path segment is escaped") {
 }
 
 TEST_CASE("an address that is none is refused before anything is sent") {
-  EXPECT_EQ(Client::make({.address = "nonsense"}).error().code, Code::Invalid);
+  EXPECT_EQ(outcome_of(Client::make({.address = "nonsense"})), Code::Invalid);
 }
 
 }  // namespace

@@ -192,16 +192,16 @@ TEST_CASE("a mesh address is four decimal numbers") {
 
 TEST_CASE("bad rows and old indexes are refused and change nothing") {
   const Stepper s = two_nodes();
-  EXPECT(s.catalog.with_changes({s.index - 1, {}}).error().code == Code::Precondition);
-  EXPECT(s.catalog.with_changes({s.index + 1, {{kTableNodes, "x", Bytes("\x0f")}}}).error().code ==
+  EXPECT(outcome_of(s.catalog.with_changes({s.index - 1, {}})) == Code::Precondition);
+  EXPECT(outcome_of(s.catalog.with_changes({s.index + 1, {{kTableNodes, "x", Bytes("\x0f")}}})) ==
          Code::Corrupt);
   RowChange foreign = row_of(node(kA, "host-a"));
   foreign.key = "other";
-  EXPECT(s.catalog.with_changes({s.index + 1, {foreign}}).error().code == Code::Corrupt);
+  EXPECT(outcome_of(s.catalog.with_changes({s.index + 1, {foreign}})) == Code::Corrupt);
   Name name;
   name.service = "web";
   name.address = "nowhere";
-  EXPECT(s.catalog.with_changes({s.index + 1, {row_of(name)}}).error().code == Code::Corrupt);
+  EXPECT(outcome_of(s.catalog.with_changes({s.index + 1, {row_of(name)}})) == Code::Corrupt);
   const Result<Catalog> later = s.catalog.with_changes({s.index + 1, {{TableId(12), "k", Bytes("v")}}});
   REQUIRE(later.ok());
   EXPECT_EQ(later->hash(), s.catalog.hash());

@@ -54,9 +54,9 @@ TEST_CASE("a fault inside a service is told with its own line and column") {
                "    process: {exe: /bin/web}\n");
   const auto loaded = load_config(folder.sources());
   REQUIRE(!loaded.ok());
-  CAPTURE(loaded.error().message);
-  EXPECT(has(loaded.error().message, "meshd.yaml:6:25: services[0]: upstreams[1].bind \"localhost:1\" is no address to listen on"));
-  EXPECT(has(loaded.error().message, "meshd.yaml:7:20: services[0]: process.exe is not supported yet"));
+  CAPTURE(error_text(loaded));
+  EXPECT(has(error_text(loaded), "meshd.yaml:6:25: services[0]: upstreams[1].bind \"localhost:1\" is no address to listen on"));
+  EXPECT(has(error_text(loaded), "meshd.yaml:7:20: services[0]: process.exe is not supported yet"));
 }
 
 TEST_CASE("all faults of all sources are told at once, each with its place") {
@@ -102,19 +102,19 @@ TEST_CASE("two instances with one id are refused, with both places") {
   folder.write("conf.d/again.yaml", "services: [{name: WEB, port: 2}]\n");
   const auto loaded = load_config(folder.sources());
   REQUIRE(!loaded.ok());
-  EXPECT(has(loaded.error().message, "again.yaml"));
-  EXPECT(has(loaded.error().message, "meshd.yaml already"));
+  EXPECT(has(error_text(loaded), "again.yaml"));
+  EXPECT(has(error_text(loaded), "meshd.yaml already"));
 }
 
 TEST_CASE("a main file that is missing is an error, a missing conf.d is none") {
   Folder folder;
-  EXPECT_EQ(load_config(folder.sources()).error().code, Code::NotFound);
+  EXPECT_EQ(outcome_of(load_config(folder.sources())), Code::NotFound);
   EXPECT(load_config({"", "/nowhere/conf.d", {}, {}}).ok());
 }
 
 TEST_CASE("a service file needs services") {
   EXPECT_EQ(read_service_file("services: [{name: web, port: 80}]", "web.yaml").value().size(), 1);
-  EXPECT_EQ(read_service_file("node: a", "web.yaml").error().code, Code::Invalid);
+  EXPECT_EQ(outcome_of(read_service_file("node: a", "web.yaml")), Code::Invalid);
   EXPECT(has(read_service_file("services: [{port: 80}]", "web.yaml").error().message, "web.yaml:1:"));
 }
 

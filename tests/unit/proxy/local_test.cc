@@ -363,7 +363,7 @@ TEST_CASE("workers share the mesh port and have outbound listeners of their own"
   EXPECT(proxy.outbound_addresses()[0] != proxy.outbound_addresses()[1]);
   Program taken(a);
   Proxy second(loops, {.inbound = taken.where()}, pool, proof, registry);
-  EXPECT_EQ(second.start().error().code, Code::Conflict);
+  EXPECT_EQ(outcome_of(second.start()), Code::Conflict);
 }
 
 TEST_CASE("workers on threads of their own serve while snapshots are published, and drain") {

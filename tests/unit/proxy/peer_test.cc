@@ -2,6 +2,7 @@
 
 #include "agent/proxy/caller.h"
 #include "model/spiffe.h"
+#include "net/tls/certificate.h"
 #include "net/tls/identity.h"
 #include "tests/test.h"
 #include "tests/unit/proxy/same_subject_roots.h"
@@ -27,9 +28,9 @@ TEST_CASE("only a service or a node of the same trust domain and datacenter may 
   EXPECT(check_caller(uri(Kind::Service, "web"), kHere).ok());
   EXPECT(check_caller(uri(Kind::Agent, kNode), kHere).ok());
   EXPECT(check_caller(uri(Kind::Server, kNode), kHere).ok());
-  EXPECT_EQ(check_caller(uri(Kind::Service, "web", "5ad1e7c2-6a1c-4c0e-9a3e-0d6f0f1f8a02.mesh"), kHere).error().code,
+  EXPECT_EQ(outcome_of(check_caller(uri(Kind::Service, "web", "5ad1e7c2-6a1c-4c0e-9a3e-0d6f0f1f8a02.mesh"), kHere)),
             Code::Unauthenticated);
-  EXPECT_EQ(check_caller(uri(Kind::Service, "web", kDomain, "dc2"), kHere).error().code, Code::Unauthenticated);
+  EXPECT_EQ(outcome_of(check_caller(uri(Kind::Service, "web", kDomain, "dc2"), kHere)), Code::Unauthenticated);
   EXPECT_FALSE(check_caller({}, kHere).ok());
   const std::vector<std::string> two = {uri(Kind::Service, "web")[0], uri(Kind::Service, "db")[0]};
   EXPECT_FALSE(check_caller(two, kHere).ok());
@@ -56,9 +57,30 @@ TEST_CASE("a caller is named as intentions name it") {
   EXPECT_EQ(*source_of(uri(Kind::Agent, unknown), snapshot), "node/" + unknown);
 }
 
+TEST_CASE("an open connection's certificate counts until it expires, its node is removed or its root is gone") {
+  const WallTime end(seconds(1000));
+  const auto node_of = [](std::vector<std::string> uris, std::vector<std::string> names) {
+    net::CertificateInfo certificate;
+    certificate.uris = std::move(uris);
+    certificate.dns_names = std::move(names);
+    return peer_of(certificate, {}, kHere).node_id;
+  };
+  EXPECT_EQ(node_of(uri(Kind::Agent, kNode), {}), kNode);
+  EXPECT_EQ(node_of(uri(Kind::Service, "web"), {model::service_sni("web", "dc1", kDomain), model::node_dns_name(kNode, "dc1", kDomain)}), kNode);
+  EXPECT_EQ(node_of(uri(Kind::Service, "web"), {model::node_dns_name(kNode, "dc2", kDomain)}), "");
+  EXPECT_EQ(node_of(uri(Kind::Service, "web"), {model::node_dns_name("web", "dc1", kDomain)}), "");
+
+  const Peer peer{"key 1", kNode, end};
+  const std::vector<Bytes> none, gone{"key 2", "key 1"};
+  EXPECT_EQ(why_untrusted(peer, {none, {"another"}, end}), "");
+  EXPECT_EQ(why_untrusted(peer, {none, {}, end + seconds(1)}), "its certificate has expired");
+  EXPECT_EQ(why_untrusted(peer, {none, {kNode}, end}), "its node was removed from the mesh");
+  EXPECT_EQ(why_untrusted(peer, {gone, {}, end}), "its root is not trusted any more");
+}
+
 TEST_CASE("a server name gives the service, if it is of this domain and datacenter") {
   EXPECT_EQ(*service_of(model::service_sni("db", "dc1", kDomain), kHere), "db");
-  EXPECT_EQ(service_of(model::service_sni("db", "dc2", kDomain), kHere).error().code, Code::NotFound);
+  EXPECT_EQ(outcome_of(service_of(model::service_sni("db", "dc2", kDomain), kHere)), Code::NotFound);
   EXPECT_FALSE(service_of("db", kHere).ok());
   EXPECT_FALSE(service_of("", kHere).ok());
 }

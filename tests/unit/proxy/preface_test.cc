@@ -63,11 +63,11 @@ TEST_CASE("a preface and a status come out as they went in, in pieces of any siz
 TEST_CASE("a frame of another version or over the limit is refused at its first bytes") {
   FrameReader reader;
   ByteView version = "\x02";
-  EXPECT_EQ(reader.feed(version).error().code, Code::Unsupported);
+  EXPECT_EQ(outcome_of(reader.feed(version)), Code::Unsupported);
   FrameReader second;
   const Bytes long_head = frame(1, kPrefaceMessageBytesMax + 1, {});
   ByteView data = long_head;
-  EXPECT_EQ(second.feed(data).error().code, Code::Invalid);
+  EXPECT_EQ(outcome_of(second.feed(data)), Code::Invalid);
   FrameReader third;
   const Bytes longest = frame(1, kPrefaceMessageBytesMax, {});
   data = longest;
@@ -75,13 +75,13 @@ TEST_CASE("a frame of another version or over the limit is refused at its first 
 }
 
 TEST_CASE("a preface that does not decode, is over a field's bound or holds control characters is refused") {
-  EXPECT_EQ(read_preface(frame(1, 2, "\x0a\x7f")).error().code, Code::Corrupt);
-  EXPECT_EQ(read_preface(encode_preface({std::string(kPrefaceInstanceBytesMax + 1, 'a'), {}, {}, {}})).error().code,
+  EXPECT_EQ(outcome_of(read_preface(frame(1, 2, "\x0a\x7f"))), Code::Corrupt);
+  EXPECT_EQ(outcome_of(read_preface(encode_preface({std::string(kPrefaceInstanceBytesMax + 1, 'a'), {}, {}, {}}))),
             Code::Invalid);
-  EXPECT_EQ(read_preface(encode_preface({"a", std::string(kPrefacePortBytesMax + 1, 'a'), {}, {}})).error().code,
+  EXPECT_EQ(outcome_of(read_preface(encode_preface({"a", std::string(kPrefacePortBytesMax + 1, 'a'), {}, {}}))),
             Code::Invalid);
-  EXPECT_EQ(read_preface(encode_preface({"a\nb", {}, {}, {}})).error().code, Code::Invalid);
-  EXPECT_EQ(read_preface(encode_preface({"a", {}, std::string(65, '1'), {}})).error().code, Code::Invalid);
+  EXPECT_EQ(outcome_of(read_preface(encode_preface({"a\nb", {}, {}, {}}))), Code::Invalid);
+  EXPECT_EQ(outcome_of(read_preface(encode_preface({"a", {}, std::string(65, '1'), {}}))), Code::Invalid);
   EXPECT(read_preface(frame(1, 0, {})).ok());
   // A field of a later release: number 15, length 1.
   EXPECT_EQ(read_preface(frame(1, 6, "\x0a\x01"

@@ -38,24 +38,25 @@ struct TestAuthority {
 
   static net::Validity validity() { return {wall_now() - hours(1), wall_now() + hours(24)}; }
 
-  std::shared_ptr<const net::TlsIdentity> sign(const std::string& uri, const std::string& name) {
+  std::shared_ptr<const net::TlsIdentity> sign(const std::string& uri, std::vector<std::string> names) {
     const Bytes key = net::make_key_pem();
     const auto csr = net::make_csr(key);
     REQUIRE(csr.ok());
     const auto info = net::read_csr(*csr);
     REQUIRE(info.ok());
-    const auto leaf = signer->sign_leaf({info->public_key, uri, {name}, Bytes(1, static_cast<char>(++serial)), validity()});
+    const auto leaf = signer->sign_leaf({info->public_key, uri, std::move(names), Bytes(1, static_cast<char>(++serial)), validity()});
     REQUIRE(leaf.ok());
     auto identity = net::TlsIdentity::from_pem(*leaf, key);
     REQUIRE(identity.ok());
     return *identity;
   }
-  std::shared_ptr<const net::TlsIdentity> service(const std::string& service) {
-    return sign(model::SpiffeId{model::SpiffeId::Kind::Service, kTestDomain, kTestDc, service}.uri(),
-                model::service_sni(service, kTestDc, kTestDomain));
+  std::shared_ptr<const net::TlsIdentity> service(const std::string& service, const std::string& node_id = {}) {
+    std::vector<std::string> names{model::service_sni(service, kTestDc, kTestDomain)};
+    if (!node_id.empty()) names.push_back(model::node_dns_name(node_id, kTestDc, kTestDomain));
+    return sign(model::SpiffeId{model::SpiffeId::Kind::Service, kTestDomain, kTestDc, service}.uri(), std::move(names));
   }
   std::shared_ptr<const net::TlsIdentity> agent(const std::string& node_id) {
-    return sign(model::SpiffeId{model::SpiffeId::Kind::Agent, kTestDomain, kTestDc, node_id}.uri(), "agent.test");
+    return sign(model::SpiffeId{model::SpiffeId::Kind::Agent, kTestDomain, kTestDc, node_id}.uri(), {"agent.test"});
   }
 
   Bytes root_pem;
@@ -145,7 +146,8 @@ struct Host {
     ids.node = authority.agent(node_id);
     ids.trust = trust_in({authority.root_pem});
     net::Loop* loops[] = {&loop};
-    const ProxyOptions options{*net::Endpoint::parse("127.0.0.1:0"), *net::Endpoint::parse(ip + ":0"), limits};
+    const ProxyOptions options{*net::Endpoint::parse("127.0.0.1:0"), *net::Endpoint::parse(ip + ":0"), limits,
+                               [this] { return wall_now() + wall_ahead; }};
     proxy = std::make_unique<Proxy>(loops, options, pool, proof, registry);
     REQUIRE(proxy->start().ok());
   }
@@ -227,6 +229,7 @@ struct Host {
   FixedProof proof;
   ProxySnapshot next;
   Identities ids;
+  Duration wall_ahead{};  // its clock before the real one
   std::unique_ptr<Proxy> proxy;
 };
 

@@ -20,9 +20,9 @@ struct TwoHosts {
     a.route_to("db");
     a.endpoints_of("db", {b.endpoint("db-1")});
     a.next.processes = std::make_shared<const ProcessRules>(std::vector<ProcessRule>{{"web", 1000}});
-    a.ids.services["web"] = authority.service("web");
+    a.ids.services["web"] = authority.service("web", a.node_id);
     a.proof.facts = CallerFacts{.uid = 1000};
-    b.ids.services["db"] = authority.service("db");
+    b.ids.services["db"] = authority.service("db", b.node_id);
     b.run_instance("db-1", "db", program.where());
     b.know(a);
     b.rules({intention("rule-1", "web", "db", IntentionAction::Allow)}, IntentionAction::Deny);
@@ -160,6 +160,55 @@ TEST_CASE("an open connection ends when the destination's policy changes") {
   EXPECT_EQ(two.b.closed("inbound", "NO_LONGER_ALLOWED"), 1);
 }
 
+TEST_CASE("an open connection ends when the certificate of the other side runs out") {
+  ProxyLimits limits;
+  limits.peers_look = milliseconds(5);
+  for (Host TwoHosts::*side : {&TwoHosts::a, &TwoHosts::b}) {
+    TwoHosts two(limits);
+    CallingProgram caller(two.loop, two.a.mesh_address());
+    caller.write("x");
+    REQUIRE(two.until([&] { return two.program.received() == "x"; }));
+    (two.*side).wall_ahead = hours(23);
+    net::settle(two.loop, 20);
+    caller.write("y");
+    REQUIRE(two.until([&] { return two.program.received() == "xy"; }));
+    (two.*side).wall_ahead = hours(25);
+    EXPECT(two.is_reset(caller));
+    EXPECT_EQ((two.*side).closed(side == &TwoHosts::a ? "outbound" : "inbound", "PEER_NO_LONGER_TRUSTED"), 1);
+  }
+}
+
+TEST_CASE("a node that is removed loses its open connections at the other hosts and gets no new ones") {
+  TwoHosts two;
+  CallingProgram caller(two.loop, two.a.mesh_address());
+  caller.write("x");
+  REQUIRE(two.until([&] { return two.program.received() == "x"; }));
+  two.b.next.removed = std::make_shared<const RemovedNodes>(RemovedNodes{"another"});
+  two.b.publish();
+  caller.write("y");
+  REQUIRE(two.until([&] { return two.program.received() == "xy"; }));
+  two.b.next.removed = std::make_shared<const RemovedNodes>(RemovedNodes{two.a.node_id});
+  two.b.publish();
+  EXPECT(two.is_reset(caller));
+  EXPECT_EQ(two.b.closed("inbound", "PEER_NO_LONGER_TRUSTED"), 1);
+  CallingProgram again(two.loop, two.a.mesh_address());
+  again.write("z");
+  EXPECT(two.is_reset(again));
+  EXPECT_EQ(two.program.received(), "xy");
+  EXPECT_EQ(two.b.closed("inbound", "PEER_NO_LONGER_TRUSTED"), 2);
+}
+
+TEST_CASE("an open connection ends when a called node is removed") {
+  TwoHosts two;
+  CallingProgram caller(two.loop, two.a.mesh_address());
+  caller.write("x");
+  REQUIRE(two.until([&] { return two.program.received() == "x"; }));
+  two.a.next.removed = std::make_shared<const RemovedNodes>(RemovedNodes{two.b.node_id});
+  two.a.publish();
+  EXPECT(two.is_reset(caller));
+  EXPECT_EQ(two.a.closed("outbound", "PEER_NO_LONGER_TRUSTED"), 1);
+}
+
 TEST_CASE("an open connection ends when its root is not believed any more, not when another one is added") {
   TwoHosts two;
   CallingProgram caller(two.loop, two.a.mesh_address());
@@ -272,7 +321,7 @@ TEST_CASE("when all instances fail the caller is reset with the last reason") {
 TEST_CASE("a host that shows another service's certificate is not believed") {
   TwoHosts two;
   two.b.ids.services["db"] = two.authority.sign(
-      model::SpiffeId{model::SpiffeId::Kind::Service, kTestDomain, kTestDc, "other"}.uri(), db_name());
+      model::SpiffeId{model::SpiffeId::Kind::Service, kTestDomain, kTestDc, "other"}.uri(), {db_name()});
   two.b.publish();
   CallingProgram caller(two.loop, two.a.mesh_address());
   caller.write("secret");
@@ -289,7 +338,7 @@ TEST_CASE("a caller without a good certificate of this domain gets nowhere") {
   const std::shared_ptr<const net::TlsIdentity> bad[] = {
       nullptr,
       stranger.service("web"),
-      two.authority.sign(model::SpiffeId{model::SpiffeId::Kind::Service, other_domain, kTestDc, "web"}.uri(), "web"),
+      two.authority.sign(model::SpiffeId{model::SpiffeId::Kind::Service, other_domain, kTestDc, "web"}.uri(), {"web"}),
   };
   for (const auto& identity : bad) {
     ByHand peer(two, identity, db_name());

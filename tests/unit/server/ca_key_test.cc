@@ -14,19 +14,19 @@ TEST_CASE("a sealed key opens with the key file that sealed it, and with nothing
   EXPECT_EQ(key.open(sealed).value(), "the key");
   EXPECT_EQ(sealed.sealed.find("the key"), std::string::npos);
   EXPECT_NE(key.seal("root-1", "the key").sealed, sealed.sealed);  // another nonce
-  EXPECT(other.open(sealed).error().code == Code::Corrupt);
+  EXPECT(outcome_of(other.open(sealed)) == Code::Corrupt);
   model::SealedKey changed = sealed;
   changed.root_id = "root-2";
-  EXPECT(key.open(changed).error().code == Code::Corrupt);
+  EXPECT(outcome_of(key.open(changed)) == Code::Corrupt);
   changed = sealed;
   changed.seal_version = 2;
-  EXPECT(key.open(changed).error().code == Code::Unsupported);
+  EXPECT(outcome_of(key.open(changed)) == Code::Unsupported);
   for (std::size_t i = 0; i < sealed.sealed.size(); ++i) {
     changed = sealed;
     changed.sealed[i] = static_cast<char>(changed.sealed[i] ^ 1);
-    EXPECT(key.open(changed).error().code == Code::Corrupt);
+    EXPECT(outcome_of(key.open(changed)) == Code::Corrupt);
     changed.sealed = sealed.sealed.substr(0, i);
-    EXPECT(key.open(changed).error().code == Code::Corrupt);
+    EXPECT(outcome_of(key.open(changed)) == Code::Corrupt);
   }
 }
 
@@ -48,9 +48,9 @@ TEST_CASE("a key file that makes no sense is refused") {
   EXPECT(CaKey::parse(text).ok());
   for (const std::string& bad : {std::string(), std::string("\n"), std::string("meshd-ca-key-1"), text.substr(0, 30), text + "x",
                                  "meshd-ca-key-1 " + text, std::string(2000, 'a')}) {
-    EXPECT(CaKey::parse(bad).error().code == Code::Corrupt);
+    EXPECT(outcome_of(CaKey::parse(bad)) == Code::Corrupt);
   }
-  EXPECT(CaKey::parse("meshd-ca-key-2 AAAA").error().code == Code::Unsupported);
+  EXPECT(outcome_of(CaKey::parse("meshd-ca-key-2 AAAA")) == Code::Unsupported);
 }
 
 }  // namespace

@@ -83,8 +83,8 @@ TEST_CASE("without a majority writes and reads are refused after a bounded wait,
   for (const std::uint64_t id : {1u, 2u, 3u}) {
     if (id != left) rig.crash(id);
   }
-  EXPECT(rig.call<model::CommandResult>(left, model::kApplyPath, rig.put_request("k", "w", request_id(1))).error().code == Code::Unavailable);
-  EXPECT(rig.get(left, "k").error().code == Code::Unavailable);
+  EXPECT(outcome_of(rig.call<model::CommandResult>(left, model::kApplyPath, rig.put_request("k", "w", request_id(1)))) == Code::Unavailable);
+  EXPECT(outcome_of(rig.get(left, "k")) == Code::Unavailable);
   EXPECT_EQ(rig.value_at(left, "k", model::ReadMode::Stale), "v");
   rig.start(left == 1 ? 2 : 1);
   rig.tell_peers(left);

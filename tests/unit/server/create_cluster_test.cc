@@ -60,8 +60,8 @@ TEST_CASE("a second cluster in the same directory is refused, and nothing is cha
   const Bytes key = read_file(dir.file("server/ca.key"), ByteCount(1000)).value();
   const Result<CreatedCluster> second = create_cluster(in(dir));
   REQUIRE_FALSE(second.ok());
-  EXPECT(second.error().code == Code::Conflict);
-  EXPECT(second.error().message.find("already") != std::string::npos);
+  EXPECT(outcome_of(second) == Code::Conflict);
+  EXPECT(error_text(second).find("already") != std::string::npos);
   EXPECT_EQ(read_file(dir.file("server/ca.key"), ByteCount(1000)).value(), key);
 }
 
@@ -69,8 +69,8 @@ TEST_CASE("an attempt that was interrupted, wherever, is repeated from the start
   const TempDir dir = TempDir::make().value();
   NewCluster cluster = in(dir);
   cluster.save = [](const CreatedCluster&) { return error(Code::Io, "no space"); };
-  EXPECT(create_cluster(cluster).error().code == Code::Io);
-  EXPECT(read_identity(cluster.data_dir).error().code == Code::Precondition);
+  EXPECT(outcome_of(create_cluster(cluster)) == Code::Io);
+  EXPECT(outcome_of(read_identity(cluster.data_dir)) == Code::Precondition);
   std::string saved;
   cluster.save = [&](const CreatedCluster& made) {
     saved = made.management_token;
@@ -92,7 +92,7 @@ TEST_CASE("a Raft log without server.json that no attempt of ours left is not re
   REQUIRE(remove_tree(dir.file("server/server.json")).ok());
   const Result<CreatedCluster> again = create_cluster(in(dir));
   REQUIRE_FALSE(again.ok());
-  EXPECT(again.error().code == Code::Conflict);
+  EXPECT(outcome_of(again) == Code::Conflict);
   EXPECT(std::filesystem::exists(dir.file("server/raft")));
 }
 
@@ -139,7 +139,7 @@ TEST_CASE("a file of first rows that makes no sense stops the server from openin
   EXPECT_FALSE(Server::open(loop, options, [](const Error&) {}).ok());
   const Bytes other = model::encode_command(model::make_command(kv_command(model::KvOp::Set, "k")));
   REQUIRE(write_file_atomic(dir.file("server/init.command"), other).ok());
-  EXPECT(Server::open(loop, options, [](const Error&) {}).error().code == Code::Corrupt);
+  EXPECT(outcome_of(Server::open(loop, options, [](const Error&) {})) == Code::Corrupt);
 }
 
 }  // namespace

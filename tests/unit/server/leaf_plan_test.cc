@@ -1,5 +1,6 @@
 #include "server/leaf_plan.h"
 
+#include "model/spiffe.h"
 #include "tests/test.h"
 
 namespace mesh::server {
@@ -44,7 +45,7 @@ TEST_CASE("a serial is positive and has no leading zero, whatever was drawn") {
   }
 }
 
-TEST_CASE("services and servers have their name in the leaf, agents none; all have an identity") {
+TEST_CASE("services have their name and their node's in the leaf, servers theirs, agents none; all have an identity") {
   World w;
   const std::string domain = "c0000000-0000-4000-8000-000000000000.mesh";
   EXPECT(w.plan().dns_names.empty());
@@ -53,7 +54,8 @@ TEST_CASE("services and servers have their name in the leaf, agents none; all ha
   EXPECT_EQ(w.plan().dns_names, (std::vector<std::string>{"server.dc1." + domain}));
   EXPECT_EQ(w.plan().row.uri, "spiffe://" + domain + "/agent/server/dc/dc1/id/" + std::string(kNode));
   w.subject.service = "Web";
-  EXPECT_EQ(w.plan().dns_names, (std::vector<std::string>{"web.dc1." + domain}));
+  EXPECT_EQ(w.plan().dns_names, (std::vector<std::string>{"web.dc1." + domain, std::string(kNode) + ".node.dc1." + domain}));
+  EXPECT_EQ(model::node_in(w.plan().dns_names, {domain, "dc1"}), kNode);
   EXPECT_EQ(w.plan().row.uri, "spiffe://" + domain + "/ns/default/dc/dc1/svc/web");
   EXPECT_EQ(w.plan().row.service, "Web");
 }

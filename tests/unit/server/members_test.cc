@@ -220,6 +220,24 @@ TEST_CASE("a revoked member gets no certificate") {
   EXPECT(code_of(a.run(revocation(kOther))) == Code::NotFound);
 }
 
+TEST_CASE("a removed node is in the revocation list until its certificates have run out") {
+  Applier a;
+  admit_with_web(a);
+  a.time = WallTime(seconds(2000));
+  a.run(revocation());
+  const model::Removal* row = a.state().catalog().removal(kNode);
+  REQUIRE(row != nullptr);
+  EXPECT_EQ(row->name, "host-a");
+  EXPECT(row->removed_at == WallTime(seconds(2000)));
+  EXPECT(row->until == WallTime(seconds(2000)) + hours(8 * 24));
+  const std::uint64_t index = a.state().catalog().removals_index();
+  a.run(revocation());
+  EXPECT_EQ(a.state().catalog().removals_index(), index);  // a repeated one changes nothing
+  a.time = WallTime(seconds(2000)) + hours(8 * 24);
+  a.run(revocation());
+  EXPECT(a.state().catalog().removals().empty());
+}
+
 TEST_CASE("records of expired certificates go, a bounded number at a time") {
   Applier a;
   admit_with_web(a);
@@ -451,7 +469,7 @@ TEST_CASE("a row of identity under another row's key is refused") {
                                                    {model::kTableManagementTokens, encode(*first().management_token)}};
   for (const auto& [table, value] : rows) {
     State state;
-    EXPECT(state.change({table, "another", value}, 1).error().code == Code::Corrupt);
+    EXPECT(outcome_of(state.change({table, "another", value}, 1)) == Code::Corrupt);
     EXPECT_EQ(state.hash(), 0);
   }
 }

@@ -241,7 +241,7 @@ TEST_CASE("a verdict on a node that is gone, revoked or no member changes nothin
 TEST_CASE("a command of verdicts is refused if it is too large or names no node") {
   model::NodeHealthCommand command;
   command.verdicts.resize(1);
-  EXPECT(validate(model::make_command(command)).error().code == Code::Invalid);
+  EXPECT(outcome_of(validate(model::make_command(command))) == Code::Invalid);
   command.verdicts[0].node_id = model::NodeId(node_id(1));
   EXPECT(validate(model::make_command(command)).ok());
   command.verdicts[0].output = std::string(kVerdictOutputMax + 1, 'x');

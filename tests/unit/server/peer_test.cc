@@ -45,11 +45,11 @@ TEST_CASE("certificates of services, other meshes and other datacenters, and odd
   for (const auto& uris : bad) {
     const Result<net::RpcPeer> peer = peer_with(uris);
     REQUIRE_FALSE(peer.ok());
-    EXPECT(peer.error().code == Code::Unauthenticated);
+    EXPECT(outcome_of(peer) == Code::Unauthenticated);
   }
   const Result<net::RpcPeer> service = peer_with({uri(Kind::Service, "web")});
   REQUIRE_FALSE(service.ok());
-  EXPECT(service.error().code == Code::Denied);
+  EXPECT(outcome_of(service) == Code::Denied);
 }
 
 }  // namespace

@@ -179,9 +179,9 @@ TEST_CASE("after stop new and waiting work is cancelled") {
   const HostRig::Slot slot = rig.start(model::make_command(kv_command(model::KvOp::Set, "k", "v")));
   rig.stop();
   REQUIRE(slot->has_value());
-  EXPECT((*slot)->error().code == Code::Cancelled);
-  EXPECT(rig.write("later").error().code == Code::Cancelled);
-  EXPECT(rig.read(model::ReadMode::Consistent).error().code == Code::Cancelled);
+  EXPECT(outcome_of(*(*slot)) == Code::Cancelled);
+  EXPECT(outcome_of(rig.write("later")) == Code::Cancelled);
+  EXPECT(outcome_of(rig.read(model::ReadMode::Consistent)) == Code::Cancelled);
 }
 
 TEST_CASE("reads of every mode see what was acknowledged before") {
@@ -206,9 +206,9 @@ TEST_CASE("a full disk refuses writes, serves reads and recovers by itself") {
   const HostRig::Slot held = rig.start(model::make_command(kv_command(model::KvOp::Set, "held", "v")));
   const MonoTime started = rig.loop.now();
   REQUIRE(rig.wait([&] { return held->has_value(); }));
-  EXPECT((*held)->error().code == Code::Io);
+  EXPECT(outcome_of(*(*held)) == Code::Io);
   const Result<Bytes> next = rig.write("x");
-  EXPECT(next.error().code == Code::Io);
+  EXPECT(outcome_of(next) == Code::Io);
   EXPECT_LT(rig.loop.now() - started, RaftHost::kFullRetry);  // neither waited for the next try
   EXPECT(rig.read(model::ReadMode::Stale).ok());
   backing.log_full = false;
@@ -241,7 +241,7 @@ TEST_CASE("a broken log ends the server: waiting writes fail and the observer he
   HostRig rig(backing);
   rig.lead();
   backing.log_broken = true;
-  EXPECT(rig.write("k").error().code == Code::Unavailable);
+  EXPECT(outcome_of(rig.write("k")) == Code::Unavailable);
   EXPECT_EQ(rig.fatals, 1);
   EXPECT_FALSE(rig.write("k").ok());
   rig.stop();
@@ -281,7 +281,7 @@ TEST_CASE("more waiting writes than the limit are refused as overloaded") {
   }
   REQUIRE(rig.wait([&] { return slots[0]->has_value() && slots[4]->has_value(); }));
   EXPECT((*slots[0])->ok());
-  EXPECT((*slots[4])->error().code == Code::Overloaded);
+  EXPECT(outcome_of(*(*slots[4])) == Code::Overloaded);
 }
 
 TEST_CASE("the log is cut behind flushed state") {
@@ -338,7 +338,7 @@ TEST_CASE("writes that another leader's log cuts off are answered, not kept wait
   rig.host->receive({raft::ServerId(3), raft::ServerId(1), later, std::move(append)});
   for (const HostRig::Slot& slot : slots) {
     REQUIRE(slot->has_value());
-    EXPECT((*slot)->error().code == Code::Unavailable);
+    EXPECT(outcome_of(*(*slot)) == Code::Unavailable);
   }
 }
 
@@ -382,14 +382,14 @@ TEST_CASE("changes of members are answered with their place in the log, or with 
   EXPECT_EQ(added->index, rig.host->core().last().index);
   EXPECT_FALSE(rig.host->core().configuration().is_voter(raft::ServerId(2)));
   REQUIRE(rig.wait([&] { return rig.host->core().configuration_committed(); }));
-  EXPECT(change(raft::MembershipChange::Kind::Remove, 9).error().code == Code::Invalid);
+  EXPECT(outcome_of(change(raft::MembershipChange::Kind::Remove, 9)) == Code::Invalid);
 }
 
 TEST_CASE("a log that holds something is not bootstrapped again") {
   Backing backing;
   FakeLog log(backing);
   REQUIRE(bootstrap(log, raft::ServerId(1)).ok());
-  EXPECT(bootstrap(log, raft::ServerId(1)).error().code == Code::Conflict);
+  EXPECT(outcome_of(bootstrap(log, raft::ServerId(1))) == Code::Conflict);
 }
 
 }  // namespace

@@ -160,11 +160,11 @@ TEST_CASE("a subscriber of the wrong version, or that knows more than this serve
   HubRig rig;
   const auto ahead = rig.subscribe(99);
   REQUIRE(ahead->end.has_value());
-  EXPECT(ahead->end->error().code == Code::Unavailable);
+  EXPECT(outcome_of(*ahead->end) == Code::Unavailable);
   auto seen = std::make_shared<Seen>();
   rig.hub->subscribe({}, std::make_unique<net::RpcServerStream>(std::make_unique<SeenSink>(seen)));
   REQUIRE(seen->end.has_value());
-  EXPECT(seen->end->error().code == Code::Unsupported);
+  EXPECT(outcome_of(*seen->end) == Code::Unsupported);
   EXPECT_EQ(rig.hub->subscribers(), 0);
 }
 
@@ -178,7 +178,7 @@ TEST_CASE("a slow subscriber is cut off, the others are not") {
     if (slow->end) break;
   }
   REQUIRE(slow->end.has_value());
-  EXPECT(slow->end->error().code == Code::Overloaded);
+  EXPECT(outcome_of(*slow->end) == Code::Overloaded);
   EXPECT_FALSE(quick->end.has_value());
   EXPECT_EQ(rig.hub->subscribers(), 1);
   EXPECT(rig.metrics.prometheus_text().find("meshd_watch_cut_off_total 1\n") != std::string::npos);
@@ -210,7 +210,7 @@ TEST_CASE("a stream that closes is forgotten, and a replaced state ends all") {
   rig.applier.machine.begin_load();
   REQUIRE(rig.applier.machine.end_load(raft::Index(50)).ok());
   REQUIRE(stays->end.has_value());
-  EXPECT(stays->end->error().code == Code::Unavailable);
+  EXPECT(outcome_of(*stays->end) == Code::Unavailable);
   EXPECT_EQ(rig.hub->subscribers(), 0);
   EXPECT_EQ(rig.ended.size(), 1);  // those that end here say nothing of the agent
   rig.turn();

@@ -246,13 +246,13 @@ TEST_CASE("tables of another cluster and tables in use are refused with the reas
     RocksTables second({folder, cluster(1)});
     auto refused = second.open();
     REQUIRE_FALSE(refused.ok());
-    EXPECT_EQ(refused.error().code, Code::Conflict);
+    EXPECT_EQ(outcome_of(refused), Code::Conflict);
   }
   RocksTables foreign({folder, cluster(2)});
   auto refused = foreign.open();
   REQUIRE_FALSE(refused.ok());
-  EXPECT_EQ(refused.error().code, Code::Precondition);
-  EXPECT_NE(refused.error().message.find("another data directory"), std::string::npos);
+  EXPECT_EQ(outcome_of(refused), Code::Precondition);
+  EXPECT_NE(error_text(refused).find("another data directory"), std::string::npos);
 }
 
 TEST_CASE("a flipped bit in a table file is an error, never other rows") {
@@ -297,8 +297,43 @@ TEST_CASE("a flipped bit in a table file is an error, never other rows") {
     if (status.ok()) {
       EXPECT(found == rows);
     } else {
-      EXPECT_EQ(status.error().code, Code::Corrupt);
+      EXPECT_EQ(outcome_of(status), Code::Corrupt);
     }
+  }
+}
+
+TEST_CASE("tables whose CURRENT or MANIFEST is damaged or gone are refused with their folder, and nothing is removed") {
+  for (const std::string_view what : {"CURRENT gone", "CURRENT rubbish", "MANIFEST gone", "MANIFEST cut", "MANIFEST rubbish"}) {
+    CAPTURE(what);
+    auto dir = TempDir::make();
+    REQUIRE(dir.ok());
+    const RocksTablesOptions options{dir->file("tables"), cluster(1)};
+    {
+      RocksTables tables(options);
+      REQUIRE(tables.open().ok());
+      REQUIRE(tables.write({raft::Index(7), {{2, "a", "b"}}}).ok());
+      REQUIRE(tables.flush().ok());
+    }
+    for (const auto& file : std::filesystem::directory_iterator(options.folder)) {
+      const std::string path = file.path();
+      if (!file.path().filename().string().starts_with(what.substr(0, what.find(' ')))) continue;
+      if (what.ends_with("gone")) std::filesystem::remove(file.path());
+      else if (what.ends_with("cut")) std::filesystem::resize_file(file.path(), 3);
+      else REQUIRE(write_file_atomic(path, "rubbish\n").ok());
+    }
+    const auto tables_there = [&] {
+      std::size_t count = 0;
+      for (const auto& file : std::filesystem::directory_iterator(options.folder)) count += file.path().extension() == ".sst" ? 1 : 0;
+      return count;
+    };
+    const std::size_t before = tables_there();
+    EXPECT_GE(before, 1u);
+    RocksTables tables(options);
+    const auto opened = tables.open();
+    EXPECT_FALSE(opened.ok());
+    EXPECT_NE(error_text(opened).find(options.folder), std::string::npos);
+    EXPECT_EQ(error_text(opened).find('\n'), std::string::npos);
+    EXPECT_EQ(tables_there(), before);
   }
 }
 

@@ -120,11 +120,11 @@ TEST_CASE("a batch whose sync failed is either whole or absent, and what the nex
     disk.fail_next_sync();
     auto failed = log->write(batch);
     REQUIRE_FALSE(failed.ok());
-    EXPECT_EQ(failed.error().code, Code::Io);
+    EXPECT_EQ(outcome_of(failed), Code::Io);
     auto again = log->write(append_batch(model, 7, 1));
     REQUIRE_FALSE(again.ok());
-    EXPECT_EQ(again.error().message, failed.error().message);
-    EXPECT_EQ(log->read(raft::Index(1), raft::Index(2), ByteCount(1)).error().message, failed.error().message);
+    EXPECT_EQ(error_text(again), failed.error().message);
+    EXPECT_EQ(error_text(log->read(raft::Index(1), raft::Index(2), ByteCount(1))), failed.error().message);
 
     disk.kill_process();  // the page cache still shows what the platter lacks
     auto second = std::make_unique<SegmentLog>(disk, test_options());

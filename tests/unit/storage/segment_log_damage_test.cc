@@ -286,9 +286,9 @@ TEST_CASE("damage that shows when an entry is read is an error with file, offset
   EXPECT(log.read(raft::Index(1), raft::Index(4), ByteCount(10'000)).ok());
   auto bad = log.read(raft::Index(4), raft::Index(7), ByteCount(10'000));
   REQUIRE_FALSE(bad.ok());
-  EXPECT_EQ(bad.error().code, Code::Corrupt);
-  EXPECT_NE(bad.error().message.find("segment-0000000000000001.log, offset "), std::string::npos);
-  EXPECT_NE(bad.error().message.find("entry 5"), std::string::npos);
+  EXPECT_EQ(outcome_of(bad), Code::Corrupt);
+  EXPECT_NE(error_text(bad).find("segment-0000000000000001.log, offset "), std::string::npos);
+  EXPECT_NE(error_text(bad).find("entry 5"), std::string::npos);
 }
 
 Error open_error(const Files& files, SegmentLogOptions options = test_options()) {
@@ -372,7 +372,7 @@ TEST_CASE("a full disk refuses writes, keeps reads and hard state, and works aga
     const bool low = log.space_low();
     auto proof = log.write(batch);
     if (!proof) {
-      EXPECT_EQ(proof.error().code, Code::Unavailable);
+      EXPECT_EQ(outcome_of(proof), Code::Unavailable);
       warned_before = low;
       break;
     }
@@ -416,7 +416,7 @@ TEST_CASE("compaction gives space back and keeps it bounded") {
     REQUIRE(log.disk_bytes() <= 5 * kTestSegmentBytes);
     REQUIRE(disk.used_bytes() <= 5 * kTestSegmentBytes);
   }
-  EXPECT_EQ(log.read(raft::Index(1), raft::Index(2), ByteCount(1)).error().code, Code::NotFound);
+  EXPECT_EQ(outcome_of(log.read(raft::Index(1), raft::Index(2), ByteCount(1))), Code::NotFound);
 }
 
 TEST_CASE("appending entries costs one sync") {

@@ -219,8 +219,8 @@ TEST_CASE("the kernel's view knows the users of this host and the socket that li
   auto view = KernelHostView::open();
   REQUIRE(view.ok());
   EXPECT_EQ(*(*view)->uid_of("root"), 0u);
-  EXPECT((*view)->uid_of("no-such-user-here").error().code == Code::NotFound);
-  EXPECT((*view)->listener_at({net::IpAddress::loopback(), 1}).error().code == Code::NotFound);
+  EXPECT(outcome_of((*view)->uid_of("no-such-user-here")) == Code::NotFound);
+  EXPECT(outcome_of((*view)->listener_at({net::IpAddress::loopback(), 1})) == Code::NotFound);
 }
 
 }  // namespace mesh::agent

@@ -72,7 +72,7 @@ TEST_CASE("a Location that no check can follow is refused with its reason") {
 TEST_CASE("https says that it is not offered yet") {
   const auto refused = parse_check_url("https://127.0.0.1/health");
   REQUIRE_FALSE(refused.ok());
-  EXPECT(refused.error().message.find("not offered yet") != std::string::npos);
+  EXPECT(error_text(refused).find("not offered yet") != std::string::npos);
 }
 
 }  // namespace

@@ -17,9 +17,15 @@ class ScriptedCaller final : public JoinCaller {
     requests.push_back(*decode<model::JoinRequest>(request));
     return answer(server, requests.back());
   }
+  void pause(Duration time) override { time_ += time; }
+  MonoTime now() const override { return time_; }
+
   std::function<JoinAnswer(const std::string&, const model::JoinRequest&)> answer;
   std::vector<std::string> asked;
   std::vector<model::JoinRequest> requests;
+
+ private:
+  MonoTime time_{};
 };
 
 WallTime stopped_clock{};
@@ -113,7 +119,7 @@ TEST_CASE("a future server tells where it will be, and keeps what it is given be
     };
     return join_cluster(rig.ticket, options, {.caller = rig.caller, .now = [] { return stopped_clock; }});
   };
-  EXPECT(join().error().code == Code::Io);
+  EXPECT(outcome_of(join()) == Code::Io);
   EXPECT(*rig.files().state() == JoinState::Begun);
   outcome = {};
   REQUIRE(join().ok());
@@ -149,6 +155,40 @@ TEST_CASE("no server at all: every address with its reason, and the next attempt
   EXPECT_EQ(net::read_csr(rig.caller.requests.front().csr)->key_hash, net::read_csr(rig.caller.requests.back().csr)->key_hash);
 }
 
+TEST_CASE("servers that reset the connection or cannot decide are asked again, with the same request, until one lets the host in") {
+  Rig rig;
+  int calls = 0;
+  std::vector<std::string> told;
+  rig.caller.answer = [&](const std::string&, const model::JoinRequest& request) {
+    ++calls;
+    if (calls <= 2) return unreachable(Code::Unavailable, "read: Connection reset by peer");
+    if (calls <= 4) return refused(Code::Timeout, "no answer in time");  // perhaps done, but the answer was lost
+    return rig.admit(request);
+  };
+  JoinOptions options{.data_dir = rig.folder.path() + "/data", .node_name = "host-a"};
+  options.on_retry = [&](const std::string& why, Duration) { told.push_back(why); };
+  REQUIRE(join_cluster(rig.ticket, options, {.caller = rig.caller, .now = [] { return stopped_clock; }}).ok());
+  REQUIRE_EQ(rig.caller.requests.size(), 5u);
+  for (const auto& request : rig.caller.requests) EXPECT(request == rig.caller.requests[0]);
+  REQUIRE_EQ(told.size(), 2u);
+  EXPECT(contains(told[0], "Connection reset"));
+  EXPECT(contains(told[1], "no answer in time"));
+}
+
+TEST_CASE("joining again and again ends after its time; strangers are not asked twice") {
+  Rig rig;
+  rig.caller.answer = [](const std::string&, const model::JoinRequest&) { return unreachable(Code::Unavailable, "connection refused"); };
+  const MonoTime begin = rig.caller.now();
+  EXPECT_FALSE(rig.join().ok());
+  EXPECT(rig.caller.now() - begin <= kJoinTimeMax);
+  EXPECT(rig.caller.now() - begin > kJoinTimeMax - kJoinPauseMax);
+  EXPECT(rig.caller.asked.size() <= 2 * 16);
+  rig.caller.asked.clear();
+  rig.caller.answer = [](const std::string&, const model::JoinRequest&) { return unreachable(Code::Unauthenticated, "another root"); };
+  EXPECT_FALSE(rig.join().ok());
+  EXPECT_EQ(rig.caller.asked.size(), 2u);
+}
+
 TEST_CASE("a token that is used up is told at once, with the remedy, and no other server is bothered") {
   Rig rig;
   rig.caller.answer = [](const std::string&, const model::JoinRequest&) {
@@ -156,7 +196,7 @@ TEST_CASE("a token that is used up is told at once, with the remedy, and no othe
   };
   const auto joined = rig.join();
   REQUIRE(!joined.ok());
-  EXPECT_EQ(joined.error().code, Code::Denied);
+  EXPECT_EQ(outcome_of(joined), Code::Denied);
   EXPECT(contains(why(joined), "10.0.0.1:8300 does not let this host in: unknown, used up"));
   EXPECT(contains(why(joined), "meshctl token join"));
   EXPECT_EQ(rig.caller.asked.size(), 1);
@@ -179,7 +219,7 @@ TEST_CASE("a host that is joined stays what it is") {
   REQUIRE(rig.join().ok());
   const auto again = rig.join();
   REQUIRE(!again.ok());
-  EXPECT_EQ(again.error().code, Code::Precondition);
+  EXPECT_EQ(outcome_of(again), Code::Precondition);
   EXPECT(contains(why(again), "of cluster c0000000-0000-4000-8000-000000000000 already"));
   EXPECT(contains(why(again), "run 'meshctl leave'"));
   EXPECT(rig.files().read().ok());

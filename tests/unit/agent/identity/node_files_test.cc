@@ -101,11 +101,38 @@ TEST_CASE("parts that do not belong together are refused") {
     NodeRecord other = node_record();
     other.version = 2;
     REQUIRE(files.write_record(other).ok());
-    EXPECT_EQ(files.read().error().code, Code::Unsupported);
+    EXPECT_EQ(outcome_of(files.read()), Code::Unsupported);
     REQUIRE(write_file_atomic(files.record_path(), "{\"version\":1}").ok());
-    EXPECT_EQ(files.read().error().code, Code::Corrupt);
+    EXPECT_EQ(outcome_of(files.read()), Code::Corrupt);
     REQUIRE(write_file_atomic(files.record_path(), "{").ok());
     EXPECT(contains(why(files), files.record_path()));
+  }
+  SUBCASE("a record that is a pipe, a folder, empty or huge, or rubbish") {
+    REQUIRE(remove_tree(files.record_path()).ok());
+    REQUIRE_EQ(::mkfifo(files.record_path().c_str(), 0600), 0);
+    EXPECT(contains(why(files), files.record_path() + " is a pipe"));
+    EXPECT(contains(why(files), "cluster remove NAME"));
+    REQUIRE(remove_tree(files.record_path()).ok());
+    REQUIRE(make_dirs(files.record_path()).ok());
+    EXPECT(contains(why(files), files.record_path() + " is a folder"));
+    REQUIRE(remove_tree(files.record_path()).ok());
+    for (const std::string& text : {std::string(), std::string(300'000, ' '), std::string("\xff\x00{", 3), std::string("[]")}) {
+      REQUIRE(write_file_atomic(files.record_path(), text).ok());
+      EXPECT(contains(why(files), files.record_path()));
+      EXPECT(contains(why(files), "restore it from a backup"));
+      EXPECT(why(files).find('\n') == std::string::npos);
+    }
+    REQUIRE(write_file_atomic(files.data_dir() + "/server.json", "{}").ok());  // beside it: nobody is told to remove that
+    EXPECT(contains(why(files), "holds a server's state: remove that only when"));
+  }
+  SUBCASE("a certificate or roots that are rubbish") {
+    for (const std::string& path : {files.certificate_path(), files.roots_path()}) {
+      const Bytes good = read_file(path, ByteCount{1 << 20}).value();
+      REQUIRE(write_file_atomic(path, "-----BEGIN CERTIFICATE-----\nAAAA\n").ok());
+      EXPECT(contains(why(files), path));
+      EXPECT(contains(why(files), "restore it from a backup"));
+      REQUIRE(write_file_atomic(path, good).ok());
+    }
   }
   SUBCASE("a file that is gone") {
     REQUIRE(remove_tree(files.key_path()).ok());
@@ -166,7 +193,7 @@ TEST_CASE("a certificate of another name, key or authority is not written") {
   NewIdentity other_root = rig.made(rig.file.uri);
   other_root.root_pems = {Authority().root().certificate};
   EXPECT(!write_identity(rig.file, other_root).ok());
-  EXPECT_EQ(read_identity(rig.file, *rig.trust, wall_now()).error().code, Code::NotFound);
+  EXPECT_EQ(outcome_of(read_identity(rig.file, *rig.trust, wall_now())), Code::NotFound);
 }
 
 TEST_CASE("a service's file that is expired, readable by others, of an authority that is gone, or damaged is not used") {
@@ -175,9 +202,9 @@ TEST_CASE("a service's file that is expired, readable by others, of an authority
   EXPECT(!read_identity(rig.file, *rig.trust, wall_now() + hours(8 * 24)).ok());
   EXPECT(!read_identity(rig.file, **net::TrustBundle::from_pem({Authority().root().certificate}), wall_now()).ok());
   REQUIRE(chmod(rig.file.path.c_str(), 0644) == 0);
-  EXPECT_EQ(read_identity(rig.file, *rig.trust, wall_now()).error().code, Code::Precondition);
+  EXPECT_EQ(outcome_of(read_identity(rig.file, *rig.trust, wall_now())), Code::Precondition);
   REQUIRE(write_file_atomic(rig.file.path, "garbage", {.mode = 0600}).ok());
-  EXPECT_EQ(read_identity(rig.file, *rig.trust, wall_now()).error().code, Code::Corrupt);
+  EXPECT_EQ(outcome_of(read_identity(rig.file, *rig.trust, wall_now())), Code::Corrupt);
 }
 
 }  // namespace
