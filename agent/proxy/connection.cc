@@ -54,7 +54,7 @@ std::optional<EndReport> Connection::take_peer(const net::TrustBundle& found_goo
 }
 
 std::optional<EndReport> Connection::peer_fault(std::span<const Bytes> removed_roots) const {
-  const auto why = why_untrusted(*peer_, {removed_roots, *worker_.snapshot()->removed, worker_.wall_time()});
+  const auto why = why_untrusted(*peer_, {removed_roots, *worker_.snapshot()->removed});
   if (why.empty()) return std::nullopt;
   return EndReport{ReasonCode::PeerNoLongerTrusted, std::string(why), {}};
 }

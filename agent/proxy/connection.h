@@ -38,8 +38,8 @@ class Connection {
   virtual void start() = 0;
   // The worker's snapshot has other rules or instances: ends the connection if it is no longer allowed.
   void recheck();
-  // Ends the connection if the other agent's certificate does not count any more: it has expired, its node was removed, or
-  // its chain leads to one of these roots (the hashes of their keys), which are not believed any more.
+  // Ends the connection if the other agent's certificate does not count any more: its node was removed, or its chain
+  // leads to one of these roots (the hashes of their keys), which are not believed any more.
   void recheck_peer(std::span<const Bytes> removed_roots);
   // Resets both sides and finishes.
   void cut(EndReport report);

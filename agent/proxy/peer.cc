@@ -34,14 +34,13 @@ Result<std::string> service_of(std::string_view server_name, const model::Cluste
 }
 
 Peer peer_of(const net::CertificateInfo& certificate, Bytes root_key_hash, const model::ClusterName& cluster) {
-  Peer peer{std::move(root_key_hash), model::node_in(certificate.dns_names, cluster), certificate.not_after};
+  Peer peer{std::move(root_key_hash), model::node_in(certificate.dns_names, cluster)};
   const auto id = model::identity_in(certificate.uris, cluster);
   if (id.ok() && id->kind != SpiffeId::Kind::Service) peer.node_id = id->name;
   return peer;
 }
 
 std::string_view why_untrusted(const Peer& peer, const TrustNow& now) {
-  if (peer.not_after < now.time) return "its certificate has expired";
   if (now.removed_nodes.contains(peer.node_id)) return "its node was removed from the mesh";
   const auto& roots = now.removed_roots;
   if (std::find(roots.begin(), roots.end(), peer.root_key_hash) != roots.end()) return "its root is not trusted any more";

@@ -8,7 +8,6 @@
 
 #include "agent/proxy/snapshot.h"
 #include "base/result.h"
-#include "base/time.h"
 #include "model/spiffe.h"
 
 namespace mesh::net {
@@ -30,11 +29,11 @@ namespace mesh::proxy {
 // The service that a server name asks for. Errors: Invalid (not of that form), NotFound (another domain or datacenter).
 [[nodiscard]] Result<std::string> service_of(std::string_view server_name, const model::ClusterName& cluster);
 
-// What of the other agent's certificate is checked again while a connection is open.
+// What of the other agent's certificate is checked again while a connection is open. Not its end: a certificate is renewed
+// daily without a new connection, and a database's connections last longer.
 struct Peer {
-  Bytes root_key_hash;   // of the root that it was found good by
+  Bytes root_key_hash;  // of the root that it was found good by
   std::string node_id;  // empty: it names none
-  WallTime not_after{};
 };
 [[nodiscard]] Peer peer_of(const net::CertificateInfo& certificate, Bytes root_key_hash, const model::ClusterName& cluster);
 
@@ -42,7 +41,6 @@ struct Peer {
 struct TrustNow {
   std::span<const Bytes> removed_roots;  // hashes of their keys
   const RemovedNodes& removed_nodes;
-  WallTime time{};
 };
 [[nodiscard]] std::string_view why_untrusted(const Peer& peer, const TrustNow& now);
 

@@ -23,7 +23,7 @@ Proxy::Proxy(std::span<net::Loop* const> loops, const ProxyOptions& options, net
              const CallerProof& proof, MetricRegistry& registry)
     : options_(options), metrics_(std::make_unique<ProxyMetrics>(registry)) {
   CHECK(!loops.empty(), "a proxy without workers");
-  WorkerOptions worker{options.wall_clock, limits_of_worker(options.limits, loops.size()), true};
+  WorkerOptions worker{limits_of_worker(options.limits, loops.size()), true};
   for (net::Loop* loop : loops) {
     workers_.push_back(std::make_shared<Worker>(*loop, worker, pool, proof, *metrics_));
     worker.makes_binds = false;

@@ -22,14 +22,12 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
 
 #include "agent/proxy/caller.h"
 #include "agent/proxy/snapshot.h"
-#include "base/clock.h"
 #include "base/function.h"
 #include "base/metrics.h"
 #include "base/result.h"
@@ -58,7 +56,6 @@ struct ProxyLimits {
   Duration preface_time = seconds(5);     // inbound
   Duration dial_time = seconds(1);        // a program on this host
   Duration bind_retry = seconds(5);       // an upstream's address that could not be opened
-  Duration peers_look = seconds(30);      // how late the end of a certificate ends connections
   Duration idle_time{};                   // no byte either way; 0: no limit
 };
 
@@ -66,7 +63,6 @@ struct ProxyOptions {
   net::Endpoint outbound{net::IpAddress::loopback(), 0};  // one listener per worker; port 0: any, each its own
   net::Endpoint inbound{net::IpAddress::loopback(), 0};   // bind address and mesh port, shared by the workers
   ProxyLimits limits{};
-  std::function<WallTime()> wall_clock = wall_now;  // called on the workers' loops
 };
 
 class Worker;

@@ -18,10 +18,7 @@ Worker::Worker(net::Loop& loop, const WorkerOptions& options, net::HandshakePool
       metrics_(metrics),
       snapshot_(std::make_shared<const ProxySnapshot>()),
       bind_timer_(loop, [this] { open_binds(); }),
-      drain_timer_(loop, [this] { cut_all({ReasonCode::Draining, "the time to drain is over", {}}); }),
-      peers_timer_(loop, [this] { recheck_peers(*snapshot_); }) {
-  peers_timer_.start_after(limits().peers_look);
-}
+      drain_timer_(loop, [this] { cut_all({ReasonCode::Draining, "the time to drain is over", {}}); }) {}
 
 Worker::~Worker() {
   on_drained_ = nullptr;
@@ -73,7 +70,6 @@ void Worker::recheck_all() {
 void Worker::recheck_peers(const ProxySnapshot& before) {
   const auto removed = removed_roots(before.identities->trust.get(), snapshot_->identities->trust.get());
   for (Connection* connection : open_connections()) connection->recheck_peer(removed);
-  peers_timer_.start_after(limits().peers_look);
 }
 
 void Worker::forget_idle_services() {

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -21,7 +20,6 @@
 namespace mesh::proxy {
 
 struct WorkerOptions {
-  std::function<WallTime()> wall_clock;
   ProxyLimits limits;       // of this worker
   bool makes_binds = false;  // the one that listens for upstreams' own addresses
 };
@@ -45,7 +43,6 @@ class Worker {
   // For connections.
   [[nodiscard]] net::Loop& loop() { return loop_; }
   [[nodiscard]] const ProxySnapshotPtr& snapshot() const { return snapshot_; }
-  [[nodiscard]] WallTime wall_time() const { return options_.wall_clock(); }
   [[nodiscard]] const ProxyLimits& limits() const { return options_.limits; }
   [[nodiscard]] net::HandshakePool& pool() { return pool_; }
   [[nodiscard]] const CallerProof& proof() const { return proof_; }
@@ -103,7 +100,6 @@ class Worker {
   bool draining_ = false;
   net::Timer bind_timer_;
   net::Timer drain_timer_;
-  net::Timer peers_timer_;  // certificates run out without anybody saying so
   UniqueFunction<void()> on_drained_;
 };
 

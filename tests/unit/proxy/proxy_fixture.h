@@ -146,8 +146,7 @@ struct Host {
     ids.node = authority.agent(node_id);
     ids.trust = trust_in({authority.root_pem});
     net::Loop* loops[] = {&loop};
-    const ProxyOptions options{*net::Endpoint::parse("127.0.0.1:0"), *net::Endpoint::parse(ip + ":0"), limits,
-                               [this] { return wall_now() + wall_ahead; }};
+    const ProxyOptions options{*net::Endpoint::parse("127.0.0.1:0"), *net::Endpoint::parse(ip + ":0"), limits};
     proxy = std::make_unique<Proxy>(loops, options, pool, proof, registry);
     REQUIRE(proxy->start().ok());
   }
@@ -229,7 +228,6 @@ struct Host {
   FixedProof proof;
   ProxySnapshot next;
   Identities ids;
-  Duration wall_ahead{};  // its clock before the real one
   std::unique_ptr<Proxy> proxy;
 };
 

@@ -160,24 +160,6 @@ TEST_CASE("an open connection ends when the destination's policy changes") {
   EXPECT_EQ(two.b.closed("inbound", "NO_LONGER_ALLOWED"), 1);
 }
 
-TEST_CASE("an open connection ends when the certificate of the other side runs out") {
-  ProxyLimits limits;
-  limits.peers_look = milliseconds(5);
-  for (Host TwoHosts::*side : {&TwoHosts::a, &TwoHosts::b}) {
-    TwoHosts two(limits);
-    CallingProgram caller(two.loop, two.a.mesh_address());
-    caller.write("x");
-    REQUIRE(two.until([&] { return two.program.received() == "x"; }));
-    (two.*side).wall_ahead = hours(23);
-    net::settle(two.loop, 20);
-    caller.write("y");
-    REQUIRE(two.until([&] { return two.program.received() == "xy"; }));
-    (two.*side).wall_ahead = hours(25);
-    EXPECT(two.is_reset(caller));
-    EXPECT_EQ((two.*side).closed(side == &TwoHosts::a ? "outbound" : "inbound", "PEER_NO_LONGER_TRUSTED"), 1);
-  }
-}
-
 TEST_CASE("a node that is removed loses its open connections at the other hosts and gets no new ones") {
   TwoHosts two;
   CallingProgram caller(two.loop, two.a.mesh_address());
