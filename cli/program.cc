@@ -132,7 +132,7 @@ Result<std::string> run_daemon(const std::vector<std::string>& words) {
     std::fputs(std::string(relay.rest(output.err)).c_str(), stderr);
     return std::move(output.out);
   }
-  return error(output.exit_status == 2 ? Code::Invalid : Code::Internal, "{}", complaint_of(output.err));
+  return error(output.exit_status == 2 ? Code::Invalid : Code::Internal, "{}", complaint_of(std::string(relay.rest(output.err))));
 }
 
 }  // namespace mesh::cli

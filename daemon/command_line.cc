@@ -84,7 +84,8 @@ int validate(const cli::Parsed& parsed) {
   const auto config = model::load_config({.file = parsed.arguments.front(),
                                           .directory = dir == parsed.flags.end() ? "" : dir->second.back(),
                                           .environment = {},
-                                          .flags = {}});
+                                          .flags = {},
+                                          .may_be_pipe = true});
   if (!config.ok()) return fail(config.error());
   print(stdout, fmt::format("{} is valid; services: {}\n", parsed.arguments.front(), config->services.size()));
   return 0;

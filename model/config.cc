@@ -197,8 +197,8 @@ Source make_source(std::string name, YamlNode root, std::vector<YamlFinding>& fi
   return source;
 }
 
-Result<Source> read_source(const std::string& path, std::vector<YamlFinding>& findings) {
-  MESH_TRY(text, read_file(path, kConfigBytesMax));
+Result<Source> read_source(const std::string& path, bool may_be_pipe, std::vector<YamlFinding>& findings) {
+  MESH_TRY(text, may_be_pipe ? read_input_file(path, kConfigBytesMax) : read_file(path, kConfigBytesMax));
   return make_source(path, parse_yaml(text, path, findings), findings);
 }
 
@@ -245,7 +245,7 @@ std::vector<Source> all_sources(const ConfigSources& sources, std::vector<YamlFi
   if (more.ok()) files.insert(files.end(), more->begin(), more->end());
   else status = std::move(more).error();
   for (const std::string& path : files) {
-    auto source = read_source(path, findings);
+    auto source = read_source(path, path == sources.file && sources.may_be_pipe, findings);
     if (source.ok()) out.push_back(std::move(source).value());
     else status = std::move(source).error();
   }

@@ -119,6 +119,7 @@ struct ConfigSources {
   std::string directory;                                       // its *.yaml, in order of name; empty or missing: none
   std::vector<std::pair<std::string, std::string>> environment;  // all of it; what is not MESHD_* is ignored
   std::vector<std::pair<std::string, std::string>> flags;        // name without dashes, value
+  bool may_be_pipe = false;                                    // the file: a person names it and waits for the answer
 };
 
 inline constexpr std::size_t kConfigFilesMax = 1024;

@@ -183,10 +183,7 @@ bool Node::settle_terms(const Message& message) {
                            std::holds_alternative<Heartbeat>(message.body) ||
                            std::holds_alternative<SnapshotChunk>(message.body);
   if (message.term > hard_state_.term) {
-    // Refused because it did not know the term, it asks in the new one at once: its log may be the only one to elect.
-    const bool ask_again = vote != nullptr && vote->pre && std::holds_alternative<PreCandidateState>(role_);
     become_follower(message.term, from_leader ? message.from : kNoServer);
-    if (ask_again && may_campaign()) campaign();
   } else if (message.term < hard_state_.term) {
     // The old leader learns the term; without that a server with a higher term could never come back (R6).
     if (from_leader) send(message.from, HeartbeatResponse{.round = 0, .repair_nonce = damage_nonce_});

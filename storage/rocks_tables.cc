@@ -155,14 +155,15 @@ Status RocksTables::Database::open_rocks() {
   return to_error(status).context("in {}", options_.folder);
 }
 
-// RocksDB takes a folder without CURRENT for a new database, and removes the files of the old one.
+// RocksDB takes a folder without CURRENT for a new database, and removes the files of the old one. A MANIFEST alone is that
+// of a first start that was cut off: nothing is durable before the first table file.
 Status RocksTables::Database::check_current() const {
   std::error_code cause;
   bool current = false, old = false;
   for (const auto& entry : std::filesystem::directory_iterator(options_.folder, cause)) {
     const std::string name = entry.path().filename();
     current = current || name == "CURRENT";
-    old = old || name.starts_with("MANIFEST-") || name.ends_with(".sst");
+    old = old || name.ends_with(".sst");
   }
   if (cause) return io_error(fmt::format("while reading {}", options_.folder), cause.value());
   if (current || !old) return {};

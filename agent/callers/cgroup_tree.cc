@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <memory>
 
 namespace mesh::agent {
@@ -13,34 +14,40 @@ namespace {
 
 bool is_unit(std::string_view name) { return name.ends_with(".service") || name.ends_with(".scope"); }
 
+// A control group that ended has no folder, or one that cannot be read any more.
+bool is_gone(int cause) { return cause == ENOENT || cause == ENOTDIR || cause == ENODEV; }
+
 // Calls visit(name, id) for each folder in this one; ends early when it returns false. A folder that is gone has none.
+// False: it could not be looked into.
 template <class Visit>
-void each_folder_in(const std::string& folder, Visit visit) {
+bool each_folder_in(const std::string& folder, Visit visit) {
   const std::unique_ptr<DIR, int (*)(DIR*)> opened(opendir(folder.c_str()), closedir);
-  if (opened == nullptr) return;
+  if (opened == nullptr) return is_gone(errno);
   while (const dirent* entry = readdir(opened.get())) {
     const std::string name = entry->d_name;
     if (entry->d_type != DT_DIR || name == "." || name == "..") continue;
-    if (!visit(name, std::uint64_t{entry->d_ino})) return;
+    if (!visit(name, std::uint64_t{entry->d_ino})) break;
   }
+  return true;
 }
 
 }  // namespace
 
 std::optional<bool> cgroup_is_below(std::uint64_t id, const std::string& folder, std::size_t folders_max) {
   struct stat status {};
-  if (::stat(folder.c_str(), &status) != 0) return false;
+  if (::stat(folder.c_str(), &status) != 0) return is_gone(errno) ? std::optional(false) : std::nullopt;
   if (status.st_ino == id) return true;
   std::vector<std::string> open{folder};
   bool found = false;
   for (std::size_t i = 0; i < open.size() && !found; ++i) {
     if (i == folders_max) return std::nullopt;
     const std::string here = open[i];
-    each_folder_in(here, [&](const std::string& name, std::uint64_t one) {
+    const bool looked = each_folder_in(here, [&](const std::string& name, std::uint64_t one) {
       found = one == id;
       if (open.size() <= folders_max) open.push_back(here + "/" + name);
       return !found;
     });
+    if (!looked) return std::nullopt;
   }
   return found;
 }

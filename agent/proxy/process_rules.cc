@@ -42,6 +42,7 @@ ProcessRules::ProcessRules(std::vector<ProcessRule> rules, std::vector<std::stri
 struct ProcessRules::Best {
   Match match;
   std::uint32_t rank = 0;
+  std::uint32_t unsure_rank = 0;
 };
 
 ProcessRules::Match ProcessRules::match(const CallerFacts& facts, const CgroupNow& now) const {
@@ -55,6 +56,9 @@ ProcessRules::Match ProcessRules::match(const CallerFacts& facts, const CgroupNo
   if (facts.uid)
     if (const auto found = by_uid_.find(*facts.uid); found != by_uid_.end())
       for (const std::uint32_t i : found->second) consider(i, facts, best);
+  const bool outdone = best.match.service != nullptr && best.match.unsure != nullptr &&
+                       (best.unsure_rank < best.rank || *best.match.unsure == *best.match.service);
+  if (outdone) best.match.unsure = nullptr;
   return best.match;
 }
 
@@ -64,14 +68,16 @@ void ProcessRules::consider_young(const CallerFacts& facts, const CgroupNow& now
     if (rule.uid && rule.uid != facts.uid) continue;
     const Below below = now.is_below(*facts.cgroup, rule.folder);
     if (below == Below::Yes) consider(i, facts, best);
-    if (below == Below::Unknown) best.match.unsure = &rule.service;
+    if (below != Below::Unknown || (best.match.unsure != nullptr && rule.rank <= best.unsure_rank)) continue;
+    best.match.unsure = &rule.service;
+    best.unsure_rank = rule.rank;
   }
 }
 
 void ProcessRules::consider(std::uint32_t i, const CallerFacts& facts, Best& best) const {
   const ProcessRule& rule = rules_[i];
   if (rule.uid && rule.uid != facts.uid) return;
-  if (best.match.service == nullptr || rule.rank > best.rank) best = {{&rule.service, nullptr, best.match.unsure}, rule.rank};
+  if (best.match.service == nullptr || rule.rank > best.rank) best = {{&rule.service, nullptr, best.match.unsure}, rule.rank, best.unsure_rank};
   else if (rule.rank == best.rank && rule.service != *best.match.service) best.match.rival = &rule.service;
 }
 

@@ -7,7 +7,7 @@ namespace {
 
 Status validate(Invocation& run) {
   const std::string& path = run.argument(0);
-  MESH_TRY(config, model::load_config({.file = path, .directory = run.flag("conf-dir"), .environment = {}, .flags = {}}));
+  MESH_TRY(config, model::load_config({.file = path, .directory = run.flag("conf-dir"), .environment = {}, .flags = {}, .may_be_pipe = true}));
   const std::size_t services = config.services.size();
   if (run.json()) {
     run.print_json(JsonValue(JsonMembers{{"Valid", JsonValue(true)},

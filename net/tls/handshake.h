@@ -115,7 +115,7 @@ class TlsHandshake {
   TlsHandshake(const TlsHandshake&) = delete;
   TlsHandshake& operator=(const TlsHandshake&) = delete;
 
-  // Its first step has been run. False when on_done says Overloaded: our own side could not begin it in time.
+  // Its first step is over and it goes on. False with Overloaded means that our own side could never begin it.
   [[nodiscard]] bool begun() const;
 
  private:

@@ -11,7 +11,7 @@ HEAD = """# Metrics
 
 `GET /metrics` of a host's HTTP API, in the Prometheus text format. A server has all of these, an agent those of its parts. What each limit counts: [limits.md](limits.md).
 
-Not in the list because they come with what they count: meshd_metric_series_overflow_total (a metric has too many series), and, with `recursors`, meshd_dns_forwards_total, meshd_dns_forwards_shared_total, meshd_dns_forward_loops_total, meshd_dns_forward_failures_total, meshd_dns_forward_seconds.
+Not in the list because they come with what they count: with `recursors`, meshd_dns_forwards_total, meshd_dns_forwards_shared_total, meshd_dns_forward_loops_total, meshd_dns_forward_failures_total, meshd_dns_forward_seconds.
 
 Made from a running server's answer; tests/e2e/members_test.py compares it. After a change: `MESH_WRITE_METRICS=1 tests/e2e/members_test.py BUILD-FOLDER`.
 

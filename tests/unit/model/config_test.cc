@@ -1,5 +1,8 @@
 #include "model/config.h"
 
+#include <fmt/format.h>
+#include <unistd.h>
+
 #include "base/file.h"
 #include "tests/test.h"
 
@@ -104,6 +107,20 @@ TEST_CASE("two instances with one id are refused, with both places") {
   REQUIRE(!loaded.ok());
   EXPECT(has(error_text(loaded), "again.yaml"));
   EXPECT(has(error_text(loaded), "meshd.yaml already"));
+}
+
+TEST_CASE("the main file may be a pipe for a person who waits, not for a daemon") {
+  for (const bool waits : {true, false}) {
+    int ends[2];
+    REQUIRE_EQ(::pipe(ends), 0);
+    REQUIRE_EQ(::write(ends[1], "domain: x\n", 10), 10);
+    ::close(ends[1]);
+    ConfigSources sources;
+    sources.file = fmt::format("/dev/fd/{}", ends[0]);
+    sources.may_be_pipe = waits;
+    EXPECT_EQ(load_config(sources).ok(), waits);
+    ::close(ends[0]);
+  }
 }
 
 TEST_CASE("a main file that is missing is an error, a missing conf.d is none") {

@@ -70,6 +70,13 @@ TEST_CASE("a young cgroup that may be a service's is no other service's and not 
   EXPECT_EQ(source(snapshot, {.uid = 1000, .cgroup = kSeen}), "shop");
 }
 
+TEST_CASE("a rule that would not win makes nobody unsure") {
+  const auto snapshot = with({{"web", 1000, "/web", {7}, 9}, {"busy", 1000, "/crowded", {}, 8}});
+  EXPECT_EQ(source(snapshot, {.uid = 1000, .cgroup = 95}), "web");
+  const auto same = with({{"web", 1000, "/web", {7}, 8}, {"web", 1000, "/crowded", {}, 9}});
+  EXPECT_EQ(source(same, {.uid = 1000, .cgroup = 95}), "web");
+}
+
 TEST_CASE("what was learned of a cgroup is asked once, but not that it cannot be told") {
   const Folders host;
   const CgroupMemory memory(host);

@@ -95,20 +95,6 @@ TEST_CASE("the refusal of a past election's request does not count in the next e
   EXPECT(one.core().role() == Role::Leader);
 }
 
-TEST_CASE("a server that is refused a pre-vote for its old term asks again at once in the newer one, and once only") {
-  Lone one({1, 2, 3});
-  one.ask();
-  REQUIRE(one.core().role() == Role::PreCandidate);
-  const auto sent = one.receive(2, 7, VoteResponse{.pre = true, .granted = false, .asked = Term(1)});
-  REQUIRE_EQ(sent.size(), 2U);
-  EXPECT(sent[0].term == Term(8));
-  EXPECT(std::get<VoteRequest>(sent[0].body).pre);
-  EXPECT(one.core().role() == Role::PreCandidate);
-  EXPECT(one.receive(3, 7, VoteResponse{.pre = true, .granted = false, .asked = Term(8)}).empty());
-  one.receive(2, 8, VoteResponse{.pre = true, .granted = true, .asked = Term(8)});
-  EXPECT(one.core().role() == Role::Candidate);
-}
-
 TEST_CASE("a majority that holds an entry of an older term does not commit it") {
   Lone one({1, 2, 3, 4, 5}, {entry(1, 1), entry(2, 1)}, Term(2));
   one.lead();

@@ -353,6 +353,18 @@ TEST_CASE("a store that flushes when it is closed comes back with everything") {
   EXPECT(rows_of(tables) == Rows{{{2, "a"}, "b"}});
 }
 
+TEST_CASE("a first start that was cut off before anything was durable is begun anew") {
+  auto dir = TempDir::make();
+  REQUIRE(dir.ok());
+  const RocksTablesOptions options{dir->file("tables"), cluster(1)};
+  REQUIRE(make_dirs(options.folder).ok());
+  REQUIRE(write_file_atomic(options.folder + "/MANIFEST-000001", "cut").ok());
+  RocksTables tables(options);
+  auto opened = tables.open();
+  REQUIRE(opened.ok());
+  EXPECT_EQ(opened->applied.value(), 0);
+}
+
 TEST_CASE("RocksDB keeps no log file of its own, whose writes would end the process on a full disk") {
   auto dir = TempDir::make();
   REQUIRE(dir.ok());
