@@ -18,6 +18,7 @@ from nspawn_host import SystemdHost  # noqa: E402
 
 SERVER, AGENT, STEER = "meshd-server.service", "meshd.service", "meshd-steer.service"
 WATCHDOG_SECONDS = 4
+MEMBER_ALIVE, MEMBER_LEFT = 1, 3  # as Consul's API numbers them
 STOP_SECONDS_MAX = 60  # TimeoutStopSec of the units
 
 
@@ -176,8 +177,10 @@ class Units:
             expect(state["ActiveState"] == "inactive" and state["UnitFileState"] != "enabled", f"{unit}: {state['ActiveState']}, {state['UnitFileState']}")
         links = self.b.run(["find", "/etc/systemd/system", "-name", "meshd*"])[1].split()
         expect(not links, f"left over: {links}")
-        wait_until("one member", lambda: len(json.loads(self.a.run(["meshctl", "members", "--json"])[1])) == 1)
-        return "no key, no state, no unit enabled or running; the catalog has one member"
+        wait_until("one node", lambda: [node["Node"] for node in json.loads(self.a.run(["meshctl", "nodes", "--json"])[1])] == [self.a.name])
+        status = {member["Name"]: member["Status"] for member in json.loads(self.a.run(["meshctl", "members", "--json"])[1])}
+        expect(status == {self.a.name: MEMBER_ALIVE, self.b.name: MEMBER_LEFT}, f"members: {status}")
+        return "no key, no state, no unit enabled or running; the catalog has one node, the other is a member that left"
 
     def stop(self):
         started = time.monotonic()
