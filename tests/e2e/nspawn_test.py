@@ -66,6 +66,14 @@ class Units:
         leads = wait_until("a leader", lambda: json.loads(self.a.run(["meshctl", "cluster", "status", "--json"])[1])["Leader"])
         return f"cluster init starts and enables {SERVER}, which starts {STEER}; status \"{state['StatusText']}\", leader {leads}"
 
+    def one_of_two(self):
+        before = self.a.unit(SERVER)["MainPID"]
+        self.a.run(["systemctl", "start", AGENT], check=False)
+        agent, server = self.a.unit(AGENT), self.a.unit(SERVER)
+        expect(agent["ActiveState"] == "inactive" and agent["ConditionResult"] == "no", f"{AGENT} is {agent['ActiveState']}")
+        expect(server["ActiveState"] == "active" and server["MainPID"] == before, f"{SERVER} is {server['ActiveState']}")
+        return f"starting {AGENT} on a server does nothing, {SERVER} runs on"
+
     def owners(self):
         wanted = {"/var/lib/meshd": "meshd:meshd 750", "/var/lib/meshd/node.key": "meshd:meshd 600",
                   "/var/lib/meshd/node.json": None, "/run/meshd": None, "/run/meshd/agent.sock": "meshd:meshd 666",
@@ -209,7 +217,7 @@ def main():
         with Network("unit", 2) as network:
             units = Units(network, build, tree)
             try:
-                for step in (units.security, units.boot, units.not_joined, units.init, units.owners, units.unprivileged,
+                for step in (units.security, units.boot, units.not_joined, units.init, units.one_of_two, units.owners, units.unprivileged,
                              units.journal_levels, units.reload, units.restart, units.join, units.steering, units.reboot,
                              units.watchdog, units.leave, units.stop):
                     if not steps.step(step.__name__.replace("_", " "), step):
