@@ -6,6 +6,8 @@
 #include "base/uuid.h"
 #include "server/ca_key.h"
 #include "server/server_folder.h"
+#include "storage/posix_disk.h"
+#include "storage/segment_log.h"
 
 namespace mesh::server {
 
@@ -22,6 +24,15 @@ Result<std::optional<ServerIdentity>> find_identity(const std::string& data_dir)
 Error belongs_to(const std::string& data_dir, const ServerIdentity& identity) {
   return error(Code::Conflict, "{} is the data directory of server {} of cluster {}: 'meshctl leave' first, or use another --data-dir",
                data_dir, identity.server_id, identity.cluster_id);
+}
+
+// Made here, so that a start without it knows that it is lost.
+Status make_log(const std::string& data_dir, const std::string& cluster) {
+  MESH_TRY(cluster_id, Uuid::parse(cluster));
+  storage::PosixDisk disk;
+  storage::SegmentLog log(disk, {.folder = log_folder(data_dir), .cluster_id = cluster_id});
+  const auto opened = log.open();
+  return opened.ok() ? Status() : Status(opened.error());
 }
 
 }  // namespace
@@ -41,6 +52,7 @@ Status join_cluster(const std::string& data_dir, const ServerIdentity& identity,
   if (found) return *found == identity ? Status() : belongs_to(data_dir, *found);
   MESH_TRY(lock, begin_server(data_dir));
   MESH_TRY_STATUS(write_ca_key(data_dir, key));
+  MESH_TRY_STATUS(make_log(data_dir, identity.cluster_id));
   return finish_server(data_dir, identity);
 }
 

@@ -1,6 +1,5 @@
-// Makes a host that was let in with a server token (agent/identity/join.h) a server of the cluster, offline: ca.key and
-// server.json. The Raft log is left to the first start: it begins without voters, so the host never makes a cluster of its
-// own, and waits for the leader.
+// Makes a host that was let in with a server token (agent/identity/join.h) a server of the cluster, offline: ca.key, an empty
+// Raft log and server.json. The log has no voters, so the host never makes a cluster of its own, and waits for the leader.
 //
 // Blocks; any thread.
 #pragma once

@@ -10,7 +10,15 @@ namespace mesh::server {
 
 namespace {
 
+constexpr std::size_t kEntryOverhead = 64;  // at most: the numbers and lengths of an entry
+
 bool is_below(const model::KvReadRequest& request) { return request.recurse || request.keys_only; }
+
+Status check_size(std::size_t bytes, const model::KvReadRequest& request) {
+  if (bytes <= net::kRpcMessageBytesMax) return {};
+  return error(Code::Invalid, "what is stored below \"{}\" needs {} bytes, an answer holds {}: ask for a longer prefix{}", request.key, bytes,
+               net::kRpcMessageBytesMax, request.keys_only ? "" : ", or for the keys alone");
+}
 
 }  // namespace
 
@@ -36,24 +44,32 @@ KvReads::KvReads(net::Loop& loop, std::function<const State&()> state, Freshness
 KvReads::~KvReads() = default;
 
 void KvReads::read(model::KvReadRequest request, net::RpcReply reply) {
-  model::KvReadResponse response = answer(request);
+  const Result<model::KvReadResponse> response = answer(request);
+  if (!response.ok()) return reply.finish(response.error());
   const bool blocks =
-      request.min_index != 0 && request.wait > Duration::zero() && response.index <= request.min_index;
-  if (!blocks) return reply.finish(encode(response));
+      request.min_index != 0 && request.wait > Duration::zero() && response->index <= request.min_index;
+  if (!blocks) return reply.finish(encode(*response));
   if (waiting_.size() >= kWaitingMax) {
     return reply.finish(error(Code::Overloaded, "more than {} blocking reads", kWaitingMax));
   }
   park(std::move(request), std::move(reply));
 }
 
-model::KvReadResponse KvReads::answer(const model::KvReadRequest& request) const {
+Result<model::KvReadResponse> KvReads::answer(const model::KvReadRequest& request) const {
   const KvTable& kv = state_().kv();
   model::KvReadResponse response;
   response.index = is_below(request) ? kv.index_below(request.key) : kv.index_of(request.key);
   if (request.keys_only) {
     response.keys = kv.keys(request.key, request.separator);
+    std::size_t bytes = 0;
+    for (const Bytes& key : response.keys) bytes += key.size() + kEntryOverhead;
+    MESH_TRY_STATUS(check_size(bytes, request));
   } else if (request.recurse) {
-    for (const model::KvEntry* entry : kv.list(request.key)) response.entries.push_back(*entry);
+    const auto found = kv.list(request.key);
+    std::size_t bytes = 0;
+    for (const model::KvEntry* entry : found) bytes += entry->key.size() + entry->value.size() + entry->session.size() + kEntryOverhead;
+    MESH_TRY_STATUS(check_size(bytes, request));
+    for (const model::KvEntry* entry : found) response.entries.push_back(*entry);
   } else if (const model::KvEntry* entry = kv.find(request.key)) {
     response.entries.push_back(*entry);
   }
@@ -93,7 +109,8 @@ void KvReads::on_loaded() {
 }
 
 void KvReads::finish(Waiting& waiting) {
-  waiting.reply.finish(encode(answer(waiting.request)));
+  const Result<model::KvReadResponse> response = answer(waiting.request);
+  waiting.reply.finish(response.ok() ? Result<Bytes>(encode(*response)) : Result<Bytes>(response.error()));
   remove(waiting);
 }
 

@@ -2,7 +2,8 @@
 // A write wakes exactly the reads of that key or of a prefix of it.
 //
 // Thread: the raft loop. The reply of a caller that gives up is dropped. Limit: kWaitingMax blocking reads;
-// more are refused with Overloaded. A wait is at most kWaitMax.
+// more are refused with Overloaded. A wait is at most kWaitMax. An answer above net::kRpcMessageBytesMax is refused with
+// Invalid before anything of it is copied.
 #pragma once
 
 #include <cstdint>
@@ -45,7 +46,7 @@ class KvReads {
   class Waiting;
   using Place = std::list<std::unique_ptr<Waiting>>::iterator;
 
-  [[nodiscard]] model::KvReadResponse answer(const model::KvReadRequest& request) const;
+  [[nodiscard]] Result<model::KvReadResponse> answer(const model::KvReadRequest& request) const;
   void park(model::KvReadRequest request, net::RpcReply reply);
   void finish(Waiting& waiting);
   void remove(Waiting& waiting);

@@ -10,6 +10,7 @@
 #include "server/create_cluster.h"
 #include "server/members.h"
 #include "server/peer.h"
+#include "server/server_folder.h"
 #include "storage/rocks_tables.h"
 #include "storage/segment_log.h"
 
@@ -20,6 +21,10 @@ Result<std::unique_ptr<Server>> Server::open(net::Loop& loop, const ServerOption
   MESH_TRY(identity, read_identity(options.data_dir));
   MESH_TRY(lock, FileLock::acquire(options.data_dir + "/server.lock"));
   MESH_TRY(cluster_id, Uuid::parse(identity.cluster_id));
+  MESH_TRY(has_log, holds_log(options.data_dir));
+  if (!has_log)
+    return error(Code::Corrupt, "{} is gone, and with it what this server has promised the others; {}", log_folder(options.data_dir),
+                 damaged_server_remedy(options.data_dir));
   MESH_TRY(init, read_init_command(options.data_dir));
   MESH_TRY(ca_key, read_ca_key(options.data_dir));
   if (!ca_key) LOG_WARN("this server cannot sign certificates: it has no ca.key", {"folder", options.data_dir});
@@ -43,6 +48,7 @@ Result<std::unique_ptr<Server>> Server::open(net::Loop& loop, const ServerOption
     return error(Code::Corrupt, "{}; {}", host.error().message, damaged_server_remedy(options.data_dir));
   MESH_TRY(opened, std::move(host));
   server->host_ = std::move(opened);
+  MESH_TRY_STATUS(server->check_damage());
   server->ca_ = std::make_unique<Ca>(loop.ref(), std::move(ca_key));
   server->make_services(loop, options);
   server->service_->serve(server->rpc_);
@@ -50,6 +56,16 @@ Result<std::unique_ptr<Server>> Server::open(net::Loop& loop, const ServerOption
       OwnRow::Parts{loop, server->rpc_, [state = &server->machine_]() -> const State& { return state->state(); }}, server->identity_,
       options.rpc_address, options.seed + 3);
   return server;
+}
+
+// With other servers the leader repairs the log; alone nobody can.
+Status Server::check_damage() const {
+  if (!host_->core().damaged()) return {};
+  if (machine_.state().servers().size() == 1)
+    return error(Code::Corrupt, "{} is damaged, and no other server has its entries; {}", log_folder(data_dir_),
+                 damaged_server_remedy(data_dir_));
+  LOG_ERROR("the Raft log is damaged: this server does not vote and takes its entries from the leader", {"folder", log_folder(data_dir_)});
+  return {};
 }
 
 Server::Server(net::Loop& loop, const ServerOptions& options, ServerIdentity identity, FileLock lock,

@@ -87,6 +87,7 @@ class Server final : private RaftHostObserver {
 
   [[nodiscard]] RpcTransport::Parts transport_parts(const ServerOptions& options);
   void drain();
+  [[nodiscard]] Status check_damage() const;
   void make_services(net::Loop& loop, const ServerOptions& options);
   void on_role(const raft::RoleChange& change) override;
   void on_fatal(const Error& error) override { on_fatal_(error); }

@@ -20,6 +20,8 @@ Result<bool> exists(const std::string& path) {
   return content.error();
 }
 
+}  // namespace
+
 Result<bool> holds_log(const std::string& data_dir) {
   storage::PosixDisk disk;
   const auto names = disk.list(log_folder(data_dir));
@@ -27,8 +29,6 @@ Result<bool> holds_log(const std::string& data_dir) {
   if (!names.ok()) return names.error();
   return !names->empty();
 }
-
-}  // namespace
 
 Status check_free_folder(const std::string& data_dir) {
   MESH_TRY(made, exists(identity_file(data_dir)));

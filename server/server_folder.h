@@ -22,6 +22,9 @@ namespace mesh::server {
 // The last step: from here on it is a server's directory.
 [[nodiscard]] Status finish_server(const std::string& data_dir, const ServerIdentity& identity);
 
+// Whether there is anything of a Raft log. A server's directory without one has lost it. Errors: Io.
+[[nodiscard]] Result<bool> holds_log(const std::string& data_dir);
+
 // Removes all that a server keeps; what is not there is no error. Errors: Conflict (a server runs on it), Io.
 [[nodiscard]] Status remove_server(const std::string& data_dir);
 

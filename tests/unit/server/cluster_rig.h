@@ -11,10 +11,10 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/message_json.h"
 #include "base/metrics.h"
 #include "model/spiffe.h"
 #include "net/rpc_tls.h"
+#include "server/join_cluster.h"
 #include "server/peer.h"
 #include "tests/unit/net/tls/tls_fixture.h"
 #include "tests/unit/server/server_rig.h"
@@ -142,11 +142,9 @@ class ClusterRig {
     identity.server_id = id;
     identity.datacenter = "dc1";
     identity.node_id = nodes[id];
-    REQUIRE(make_dirs(data_dir(id)).ok());
-    REQUIRE(write_file_atomic(data_dir(id) + "/server.json", to_json(identity)).ok());
     const auto key = read_ca_key(data_dir(1));
     REQUIRE((key.ok() && key->has_value()));
-    REQUIRE(write_ca_key(data_dir(id), **key).ok());
+    REQUIRE(join_cluster(data_dir(id), identity, (*key)->text()).ok());
   }
   // As Join records it.
   void admit(std::uint64_t id) {

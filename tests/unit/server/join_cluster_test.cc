@@ -54,7 +54,8 @@ TEST_CASE("a join whose end was lost is repeated; what an interrupted attempt le
   REQUIRE(write_file_atomic(host.folder + "/creating", "x").ok());
   EXPECT(check_can_join(host.folder, kCluster, kNode).ok());
   REQUIRE(host.join().ok());
-  EXPECT_FALSE(host.has("raft"));
+  EXPECT_FALSE(host.has("raft/segment"));
+  EXPECT(host.has("raft/control"));
   EXPECT_FALSE(host.has("init.command"));
   EXPECT(check_can_join(host.folder, kCluster, kNode).ok());
   EXPECT(host.join().ok());

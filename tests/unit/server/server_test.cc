@@ -73,6 +73,26 @@ TEST_CASE("key-value reads of each mode see the write before them") {
   EXPECT_GE(rig.kv("nothing")->index, 1);
 }
 
+TEST_CASE("a read of more than an answer holds is refused as a whole, with what to ask instead") {
+  const TempDir dir = TempDir::make().value();
+  ServerRig rig(new_cluster(dir));
+  const std::size_t entries = net::kRpcMessageBytesMax / model::kKvValueMax + 1;
+  for (std::size_t i = 0; i < entries; ++i)
+    REQUIRE(rig.apply(kv_command(model::KvOp::Set, "big/" + std::to_string(i), Bytes(model::kKvValueMax, 'x'))).ok());
+  model::KvReadRequest request;
+  request.key = "big/";
+  request.recurse = true;
+  const auto all = rig.call<model::KvReadResponse>(model::kKvReadPath, request);
+  EXPECT_EQ(outcome_of(all), Code::Invalid);
+  EXPECT(error_text(all).find("longer prefix") != std::string::npos);
+  request.key = "big/1";
+  EXPECT(rig.call<model::KvReadResponse>(model::kKvReadPath, request).ok());
+  request = {};
+  request.key = "big/";
+  request.keys_only = true;
+  EXPECT_EQ(rig.call<model::KvReadResponse>(model::kKvReadPath, request)->keys.size(), entries);
+}
+
 TEST_CASE("a blocking read answers when its key changes, not when another does") {
   const TempDir dir = TempDir::make().value();
   ServerRig rig(new_cluster(dir));
@@ -202,6 +222,31 @@ TEST_CASE("a cluster is made once in a directory, and one process serves it") {
   EXPECT(outcome_of(second) == Code::Conflict);
   options.data_dir = dir.path();
   EXPECT(outcome_of(Server::open(rig.loop, options, [](const Error&) {})) == Code::Precondition);
+}
+
+TEST_CASE("a server whose log is gone does not start, nor does one alone whose log is damaged") {
+  for (const bool gone : {true, false}) {
+    CAPTURE(gone);
+    const TempDir dir = TempDir::make().value();
+    const std::string data_dir = new_cluster(dir);
+    {
+      ServerRig rig(data_dir);
+      for (int i = 0; i < 5; ++i) REQUIRE(rig.apply(kv_command(model::KvOp::Set, "k", std::to_string(i))).ok());
+    }
+    const std::string segment = log_folder(data_dir) + "/segment-0000000000000001.log";
+    if (gone) REQUIRE(remove_tree(log_folder(data_dir)).ok());
+    else {
+      Bytes content = read_file(segment, ByteCount(64 * 1024 * 1024)).value();
+      content[4096 + 100] = static_cast<char>(content[4096 + 100] ^ 1);
+      REQUIRE(write_file_atomic(segment, content).ok());
+    }
+    net::Loop loop{"raft"};
+    ServerOptions options;
+    options.data_dir = data_dir;
+    const auto opened = Server::open(loop, options, [](const Error&) {});
+    EXPECT_EQ(outcome_of(opened), Code::Corrupt);
+    EXPECT(error_text(opened).find("restore it whole from a backup") != std::string::npos);
+  }
 }
 
 TEST_CASE("an identity file that makes no sense is refused") {
