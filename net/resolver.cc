@@ -2,6 +2,9 @@
 
 #include <uv.h>
 
+#include <algorithm>
+#include <string_view>
+
 #include "net/loop.h"
 #include "net/sockets.h"
 #include "net/timer.h"
@@ -17,6 +20,16 @@ struct AddressListDelete {
   void operator()(addrinfo* list) const { uv_freeaddrinfo(list); }
 };
 using AddressList = std::unique_ptr<addrinfo, AddressListDelete>;
+
+bool is_localhost(std::string_view name) {
+  if (name.ends_with('.')) name.remove_suffix(1);
+  constexpr std::string_view kLocalhost = "localhost";
+  if (name.size() < kLocalhost.size()) return false;
+  const std::string_view end = name.substr(name.size() - kLocalhost.size());
+  const auto same = [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; };
+  return std::equal(end.begin(), end.end(), kLocalhost.begin(), same) &&
+         (name.size() == kLocalhost.size() || name[name.size() - kLocalhost.size() - 1] == '.');
+}
 
 Result<std::vector<IpAddress>> to_addresses(const std::string& host, int status, const addrinfo* list) {
   if (status == UV_EAI_NONAME || status == UV_EAI_NODATA)
@@ -67,6 +80,8 @@ void Resolve::Operation::start(const std::shared_ptr<Operation>& operation) {
   };
   if (auto literal = IpAddress::parse(operation->host); literal.ok())
     return answer_later(std::vector<IpAddress>{*literal});
+  if (is_localhost(operation->host))
+    return answer_later(std::vector<IpAddress>{IpAddress::parse("::1").value(), IpAddress::loopback()});
   if (operation->host.empty() || operation->host.size() > kHostBytesMax)
     return answer_later(error(Code::NotFound, "a host name has 1 to {} bytes", kHostBytesMax));
   auto* request = new Request{{}, operation};

@@ -14,7 +14,8 @@ namespace mesh::net {
 
 class Loop;
 
-// One lookup. A literal address is answered without asking anyone. on_done: addresses in the system's order, at least
+// One lookup. A literal address is answered without asking anyone, and so is localhost with all names below it, by the
+// loopback addresses (RFC 6761, section 6.3): not every host has it in /etc/hosts. on_done: addresses in the system's order, at least
 // one; NotFound (no such name), Unavailable (resolver failed) or Timeout. Destroying cancels (the worker may finish
 // unheard).
 class Resolve {

@@ -1,5 +1,7 @@
 #include "net/udp.h"
 
+#include <optional>
+
 #include "net/resolver.h"
 #include "tests/unit/net/net_fixture.h"
 
@@ -77,6 +79,18 @@ TEST_CASE("a literal address and localhost resolve; an empty name does not") {
   { Resolve cancelled(loop, "localhost", deadline, [](auto) { FAIL("cancelled"); }); }
   REQUIRE(wait_for(loop, [&] { return answers.size() == 3; }));
   EXPECT(answers[2]->front().is_loopback());
+}
+
+TEST_CASE("localhost and what is below it is this host, whatever /etc/hosts says") {
+  Loop loop("test");
+  for (const char* name : {"localhost", "LocalHost.", "db.localhost"}) {
+    std::optional<Result<std::vector<IpAddress>>> answer;
+    const Resolve resolve(loop, name, loop.now() + kTestPatience, [&](Result<std::vector<IpAddress>> result) { answer = std::move(result); });
+    REQUIRE(wait_for(loop, [&] { return answer.has_value(); }));
+    REQUIRE(answer->ok());
+    REQUIRE_EQ((*answer)->size(), 2U);
+    for (const IpAddress& address : **answer) EXPECT(address.is_loopback());
+  }
 }
 
 }  // namespace mesh::net
